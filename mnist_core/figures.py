@@ -1,0 +1,298 @@
+"""Data -> plotly Figure: pure functions, the same look in both themes.
+
+Text, grid and background take the theme's colours in the browser; a colour written "var(--…)" is
+one of the theme's own and is looked up there, too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from mnist_core import paper, wording
+
+# One colour a digit, everywhere: M. Petroff (2021), "Accessible Color Sequences for Data
+# Visualization", the ten-colour sequence.
+DIGIT_COLORS = (
+    "#3f90da #ffa90e #bd1f01 #94a4a2 #832db6 #a96b59 #e76300 #b9ac70 #717581 #92dadd".split()
+)
+TRAINING = "#e07b00"
+VALIDATION = "var(--st-primary-color)"
+PAPER = "var(--st-gray-color)"
+RIGHT, WRONG = "var(--st-green-color)", "var(--st-red-color)"
+BACKGROUND = "var(--st-secondary-background-color)"
+FONT_SIZE = 15
+MAX_POINTS = 400  # a trace
+DIGITS = list(range(10))
+QUANTITIES = {  # metric: title of the axis, factor, suffix of the ticks
+    "accuracy": ("accuracy (%)", 100.0, ""),
+    "loss": ("loss (cross-entropy)", 1.0, ""),
+}
+
+
+def _figure(traces: list, title: str, **layout) -> go.Figure:
+    figure = go.Figure(traces)
+    figure.update_layout(
+        template="none",
+        title={"text": title, "x": 0, "xref": "paper", "font": {"size": FONT_SIZE + 2}},
+        font={"size": FONT_SIZE},
+        margin={"l": 64, "r": 16, "t": 44, "b": 52},
+        showlegend=False,
+        uirevision="keep",  # a zoom outlives an update
+    )
+    return figure.update_layout(layout)
+
+
+def _thinned(frame: pd.DataFrame) -> pd.DataFrame:
+    """Keep at most MAX_POINTS rows, the last one always."""
+    if len(frame) <= MAX_POINTS:
+        return frame
+    return frame.iloc[np.unique(np.linspace(0, len(frame) - 1, MAX_POINTS).round().astype(int))]
+
+
+def _split_epochs(steps: pd.DataFrame) -> pd.DataFrame:
+    """Put an empty row between epochs: the running mean starts anew with each."""
+    starts = np.ceil(steps["epoch"]).diff().gt(0)
+    gaps = steps[starts].assign(epoch=lambda rows: rows["epoch"] - 1e-9)
+    gaps[["accuracy", "loss"]] = np.nan
+    return pd.concat([steps, gaps]).sort_values("epoch")
+
+
+def learning_curves(
+    metrics: pd.DataFrame,
+    quantity: str,
+    planned_epochs: int,
+    *,
+    with_paper: bool = False,
+    cursor: float | None = None,
+    validation_name: str = "validation",
+) -> go.Figure:
+    """Draw accuracy or loss against epochs from a run's metrics (runs.METRICS).
+
+    Training: the running mean within each epoch (thin; its end, a ring, is what Keras and the paper
+    print) and the value after the epoch (square). Validation: thick. The axes are fixed to the
+    planned epochs; `cursor` marks an epoch.
+    """
+    axis_title, factor, _ = QUANTITIES[quantity]
+    steps = metrics[metrics["kind"] == "step"]
+    epochs = metrics[metrics["kind"] == "epoch"]
+    running = _split_epochs(_thinned(steps))
+    unit = " %" if quantity == "accuracy" else ""
+    digits = ".2f" if quantity == "accuracy" else ".4f"
+
+    def trace(rows, column, name, mode, **style) -> go.Scatter:
+        return go.Scatter(
+            x=rows["epoch"].to_numpy(float),
+            y=rows[column].to_numpy(float) * factor,
+            name=name,
+            mode=mode,
+            hovertemplate=f"epoch %{{x:.2f}}: {name} %{{y:{digits}}}{unit}<extra></extra>",
+            **style,
+        )
+
+    ends = epochs[epochs["epoch"] > 0]
+    traces = [
+        trace(running, quantity, "training, running mean", "lines",
+              line={"color": TRAINING, "width": 2}),
+        trace(ends, quantity, "training, mean of the epoch", "markers",
+              marker={"color": TRAINING, "size": 9, "symbol": "circle-open", "line": {"width": 2}}),
+        trace(epochs, f"sample_{quantity}", "training, after the epoch", "lines+markers",
+              line={"color": TRAINING, "width": 1.5, "dash": "dot"},
+              marker={"symbol": "square", "size": 8}),
+        trace(epochs, f"val_{quantity}", validation_name, "lines+markers",
+              line={"color": VALIDATION, "width": 4}, marker={"size": 10}),
+    ]  # fmt: skip
+    if with_paper:
+        told = paper.EPOCHS.reset_index()
+        dashed = {"color": PAPER, "width": 2, "dash": "dash"}
+        traces.append(trace(told, f"val_{quantity}", "the paper, validation", "lines", line=dashed))
+    figure = _figure(
+        traces,
+        quantity.capitalize(),
+        showlegend=True,
+        legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "font": {"size": 14}},
+        margin={"l": 64, "r": 16, "t": 44, "b": 120},
+        xaxis={
+            "title": {"text": "epoch"},
+            "range": [0, planned_epochs * 1.02],
+            "dtick": max(1, -(-planned_epochs // 10)),
+            "zeroline": False,
+        },
+        yaxis={
+            "title": {"text": axis_title},
+            "range": _value_range(running, ends, quantity, factor),
+            "zeroline": False,
+        },
+    )
+    if cursor is not None:
+        figure.add_vline(x=cursor, line={"color": "var(--st-text-color)", "width": 1, "dash": "dot"})
+    return figure
+
+
+def _value_range(running: pd.DataFrame, ends: pd.DataFrame, quantity: str, factor: float) -> list:
+    """Return one of a few fixed ranges, so that the axis holds still while the run lives."""
+    late = running[running["epoch"] > 0.5][quantity]
+    values = pd.concat([late, ends[f"val_{quantity}"], ends[quantity]]).dropna() * factor
+    if quantity == "accuracy":
+        lowest = values.min() if len(values) else 100
+        return [90 if lowest >= 92 else 80 if lowest >= 82 else 0, 100.5]
+    highest = values.max() if len(values) else 0
+    return [0, next((top for top in (0.6, 1.2, 2.5, 5) if highest <= top), highest * 1.05)]
+
+
+def confusion_matrix(
+    confusion: np.ndarray,
+    *,
+    per_cent: bool = False,
+    fade_diagonal: bool = True,
+    chosen: tuple[int, int] | None = None,
+) -> go.Figure:
+    """Draw counts or per cent of the row, int (10, 10), rows true and columns predicted.
+
+    With the diagonal faded the errors carry the colour. `chosen` (true, predicted) gets a frame.
+    """
+    rows = confusion.sum(axis=1, keepdims=True)
+    shares = np.divide(confusion, rows, out=np.zeros(confusion.shape), where=rows > 0)
+    shown = shares * 100 if per_cent else confusion.astype(float)
+    text = [[_cell(value, per_cent) for value in row] for row in shown]
+    hover = [
+        [
+            f"true {t}, predicted {p}: {wording.count(int(confusion[t, p]), 'image')}"
+            f" ({shares[t, p]:.1%} of all {t}s)"
+            for p in DIGITS
+        ]
+        for t in DIGITS
+    ]
+    colored = shown.copy()
+    if fade_diagonal:
+        np.fill_diagonal(colored, np.nan)
+    highest = np.nanmax(colored) if np.isfinite(colored).any() else 1.0
+    heatmap = go.Heatmap(
+        x=DIGITS, y=DIGITS, z=colored, zmin=0, zmax=max(highest, 1e-9),
+        colorscale=[[0, BACKGROUND], [1, VALIDATION]],
+        xgap=2, ygap=2, showscale=True,
+        colorbar={"title": {"text": "% of row" if per_cent else "images", "side": "right"},
+                  "thickness": 12, "outlinewidth": 0},
+        hoverinfo="text", hovertext=hover, hoverongaps=True,
+    )  # fmt: skip
+    errors = int(confusion.sum() - np.trace(confusion))
+    figure = _figure(
+        [heatmap],
+        _worst(confusion) if errors else "No errors",
+        xaxis={"title": {"text": "predicted digit"}, "dtick": 1, "side": "bottom", "showgrid": False,
+               "zeroline": False, "range": [-0.5, 9.5]},
+        yaxis={"title": {"text": "true digit"}, "dtick": 1, "range": [9.5, -0.5], "showgrid": False,
+               "zeroline": False},
+        annotations=_cell_texts(text, colored, highest),
+    )  # fmt: skip
+    if chosen is not None:
+        true, predicted = chosen
+        figure.add_shape(
+            type="rect", x0=predicted - 0.5, x1=predicted + 0.5, y0=true - 0.5, y1=true + 0.5,
+            line={"color": TRAINING, "width": 3},
+        )  # fmt: skip
+    return figure
+
+
+def _cell(value: float, per_cent: bool) -> str:
+    if not value:
+        return ""
+    return f"{value:.1f}" if per_cent else f"{value:.0f}"
+
+
+def _cell_texts(text: list[list[str]], colored: np.ndarray, highest: float) -> list[dict]:
+    """Write each cell's number: on strong colour in the background's colour, else in the text's."""
+    return [
+        {
+            "x": p,
+            "y": t,
+            "text": text[t][p],
+            "showarrow": False,
+            "captureevents": False,
+            "font": {
+                "size": FONT_SIZE - 1,
+                "color": "var(--st-background-color)"
+                if colored[t, p] > 0.55 * highest
+                else PAPER
+                if np.isnan(colored[t, p])
+                else "var(--st-text-color)",
+            },
+        }
+        for t in DIGITS
+        for p in DIGITS
+        if text[t][p]
+    ]
+
+
+def _worst(confusion: np.ndarray) -> str:
+    off = confusion - np.diag(np.diag(confusion))
+    true, predicted = np.unravel_index(off.argmax(), off.shape)
+    times = int(off[true, predicted])
+    often = "once" if times == 1 else f"{times} times"
+    return f"{true} is read as {predicted} most often: {often}"
+
+
+def probabilities(values: np.ndarray, true: int | None = None) -> go.Figure:
+    """Draw ten probabilities (10,) as bars in per cent; the true digit green, a wrong answer red."""
+    answer = int(np.argmax(values))
+    colors = ["var(--st-gray-color)"] * 10
+    colors[answer] = WRONG if true is not None and answer != true else VALIDATION
+    if true is not None:
+        colors[true] = RIGHT
+    bars = go.Bar(
+        x=DIGITS,
+        y=np.asarray(values) * 100,
+        marker={"color": colors},
+        text=[f"{value:.0%}" if value >= 0.005 else "" for value in values],
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="digit %{x}: %{y:.2f} %<extra></extra>",
+    )
+    return _figure(
+        [bars],
+        f"{'✓' if true in (None, answer) else '✗'} reads it as {answer}",
+        xaxis={"title": {"text": "digit"}, "dtick": 1, "showgrid": False, "zeroline": False},
+        yaxis={"title": {"text": "probability (%)"}, "range": [0, 112], "tickvals": [0, 50, 100]},
+    )
+
+
+def class_balance(counts: np.ndarray, split: str) -> go.Figure:
+    """Draw how many images of each digit a split has, counts (10,)."""
+    bars = go.Bar(
+        x=DIGITS,
+        y=counts,
+        marker={"color": DIGIT_COLORS},
+        text=[f"{count:,}" for count in counts],
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="digit %{x}: %{y:,} images<extra></extra>",
+    )
+    most, least = int(np.argmax(counts)), int(np.argmin(counts))
+    return _figure(
+        [bars],
+        f"{split}: most images of {most}, fewest of {least}",
+        xaxis={"title": {"text": "digit"}, "dtick": 1, "showgrid": False, "zeroline": False},
+        yaxis={"title": {"text": "images"}, "rangemode": "tozero", "tickformat": ",d"},
+    )
+
+
+def pixels(image: np.ndarray) -> go.Figure:
+    """Draw one image, uint8 (28, 28), with the value of every inked pixel written into it."""
+    heatmap = go.Heatmap(
+        z=image, zmin=0, zmax=255,
+        colorscale=[[0, "var(--st-background-color)"], [1, "var(--st-text-color)"]],
+        showscale=False, xgap=1, ygap=1,
+        text=[[str(value) if value else "" for value in row] for row in image],
+        texttemplate="%{text}", textfont={"size": 9},
+        hovertemplate="row %{y}, column %{x}: %{z} of 255<extra></extra>",
+    )  # fmt: skip
+    inked = int((image > 0).sum())
+    return _figure(
+        [heatmap],
+        f"{wording.count(inked, 'pixel')} of 784 with ink",
+        xaxis={"title": {"text": "column (pixel)"}, "showgrid": False, "zeroline": False,
+               "constrain": "domain", "range": [-0.5, 27.5]},
+        yaxis={"title": {"text": "row (pixel)"}, "range": [27.5, -0.5], "showgrid": False,
+               "zeroline": False, "scaleanchor": "x", "constrain": "domain"},
+    )  # fmt: skip

@@ -1,0 +1,429 @@
+"""The run folder: a training is a recording that every screen plays.
+
+    <runs>/20261122-081503-7f3a/
+        config.json        the TrainConfig, the dataset's name and fingerprint, library versions
+        status.json        state, times (UTC), process and heartbeat, reason
+        control.json       what viewers want, as a level: run_until, learning_rate, stop, revision
+        metrics.jsonl      a line per report: within an epoch ("step") and at its end ("epoch")
+        predictions/003.npy    float32 logits (n_test, 10) after epoch 3; 002.400.npy: stopped there
+        weights/003.npz        weights, optimizer, metric and random states: where to resume
+        model.keras            the trained network, plain Keras
+
+Rewritten files are written beside and moved into place, so no reader sees half a file. The queue is
+the folders whose state is queued; this module writes and reads, and knows no process but by its id.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import psutil
+from filelock import FileLock, Timeout
+
+from mnist_core.config import TrainConfig
+
+RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
+STATES = (
+    "queued running paused completed stopped diverged failed interrupted".split()
+)
+ACTIVE = ("queued", "running")
+RESUMABLE = ("paused", "completed", "stopped", "failed", "interrupted")
+MAX_QUEUE = 8
+FREE_BYTES_NEEDED = 200e6
+HEARTBEAT_SECONDS = 60.0  # another machine's run without a sign of life for so long is interrupted
+METRICS = [
+    "kind", "step", "epoch", "loss", "accuracy", "sample_loss", "sample_accuracy",
+    "val_loss", "val_accuracy", "seconds", "images_per_second", "learning_rate",
+]  # fmt: skip
+NO_CONTROL = {"run_until": None, "learning_rate": None, "stop": False, "revision": 0}
+
+
+class RunsError(RuntimeError):
+    """The runs folder or a run cannot do what was asked; the message says why and what to do."""
+
+
+def runs_folder() -> Path:
+    """Return the folder of all runs: $MNIST_RUNS, or runs/ beside the app."""
+    default = Path(__file__).resolve().parent.parent / "runs"
+    return Path(os.environ.get("MNIST_RUNS") or default).absolute()
+
+
+def now() -> str:
+    """Return the time in UTC as ISO 8601 text with milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def write_json(path: Path, data: dict[str, Any]) -> None:
+    """Write a JSON file so that a reader sees the old or the new one, never half of it."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}")
+    try:
+        beside.write_text(json.dumps(data))
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return a JSON object, or {} where the file is missing or is none."""
+    with contextlib.suppress(OSError, ValueError):
+        data = json.loads(path.read_text())
+        if isinstance(data, dict):
+            return data
+    return {}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One recording as it stood when it was read; the same type live and finished."""
+
+    path: Path
+    config: TrainConfig
+    dataset: dict[str, Any]  # name, source, fingerprint
+    status: dict[str, Any]
+    control: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    @property
+    def state(self) -> str:
+        return self.status["state"]
+
+    @property
+    def active(self) -> bool:
+        return self.state in ACTIVE
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch; 0 until the trainer has counted them."""
+        return int(self.status.get("steps_per_epoch", 0))
+
+    @property
+    def planned_epochs(self) -> int:
+        """Epochs this run is to have, those added after its end included."""
+        more = -(-(self.control["run_until"] or 0) // max(1, self.steps_per_epoch))
+        return max(self.config.epochs, more if self.steps_per_epoch else 0)
+
+    @property
+    def position(self) -> float:
+        """Where the training stands, in epochs: 2.4 is 40 % into the third."""
+        return self.status.get("step", 0) / max(1, self.steps_per_epoch)
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """All reports, one a row, columns METRICS; a corrupt line is left out."""
+        return _read_metrics(self.path / "metrics.jsonl")
+
+    @property
+    def epochs(self) -> pd.DataFrame:
+        """The reports at the epochs' ends, epoch 0 (untrained) first; index: epoch."""
+        rows = self.metrics[self.metrics["kind"] == "epoch"]
+        return rows.assign(epoch=rows["epoch"].astype(int)).drop_duplicates("epoch").set_index("epoch")
+
+    @cached_property
+    def moments(self) -> list[float]:
+        """The recorded moments in epochs, ascending: 0.0 (untrained), 1.0, … and maybe 2.4."""
+        found = []
+        for file in (self.path / "predictions").glob("*.npy"):
+            with contextlib.suppress(ValueError):
+                found.append(float(file.stem))
+        return sorted(found)
+
+    def logits(self, moment: float) -> np.ndarray:
+        """Return the test set's logits at a recorded moment, float32 (n_test, 10).
+
+        Raises RunsError where nothing, or nothing readable, was recorded.
+        """
+        file = self.path / "predictions" / f"{moment_name(moment)}.npy"
+        try:
+            logits = np.load(file, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise RunsError(f"No readable predictions of epoch {moment:g}: {error}") from error
+        if logits.ndim != 2 or logits.shape[1] != 10 or logits.dtype != np.float32:
+            raise RunsError(
+                f"Expected float32 logits (n_test, 10) in {file.name}. "
+                f"Received: {logits.dtype} {logits.shape}."
+            )
+        return logits
+
+    def history(self) -> dict[str, list[float]]:
+        """Return the epochs' figures as lists, epoch 1 first, as Keras's History has them."""
+        rows = self.epochs.loc[1:]
+        names = "loss accuracy sample_loss sample_accuracy val_loss val_accuracy".split()
+        return {name: [float(value) for value in rows[name]] for name in names}
+
+
+def moment_name(moment: float) -> str:
+    """Return the file name of a moment: 3.0 -> "003", 2.4 -> "002.400"."""
+    return f"{int(moment):03d}" if moment == int(moment) else f"{moment:07.3f}"
+
+
+def _read_metrics(path: Path) -> pd.DataFrame:
+    rows = []
+    with contextlib.suppress(OSError):
+        for line in path.read_bytes().splitlines():
+            with contextlib.suppress(ValueError):
+                row = json.loads(line)
+                if isinstance(row, dict) and isinstance(row.get("step"), int):
+                    rows.append(row)
+    frame = pd.DataFrame(rows, columns=METRICS)
+    numbers = METRICS[1:]
+    frame[numbers] = frame[numbers].apply(pd.to_numeric, errors="coerce")
+    return frame
+
+
+def read(run_id: str, root: Path | None = None) -> Run:
+    """Return a run. Raises RunsError when the id is malformed, unknown, or its config unreadable."""
+    if not isinstance(run_id, str) or not RUN_ID.fullmatch(run_id):
+        raise RunsError(f"{str(run_id)[:40]!r} is not the name of a run. Choose one from the list.")
+    path = (root or runs_folder()) / run_id
+    if not path.is_dir():
+        raise RunsError(f"There is no run {run_id} here. It may have been deleted.")
+    saved = read_json(path / "config.json")
+    try:
+        config = TrainConfig.from_dict(saved["config"])
+    except (KeyError, ValueError) as error:
+        raise RunsError(f"The configuration of run {run_id} cannot be read: {error}") from error
+    status = read_json(path / "status.json")
+    if status.get("state") not in STATES:
+        status = {"state": "failed", "reason": "Its status file is missing or cannot be read."}
+    if status["state"] == "running" and not _alive(status):
+        status |= {
+            "state": "interrupted",
+            "reason": "The training process ended in the middle: it was stopped from outside, "
+            "or the machine ran out of memory. What was recorded is kept.",
+        }
+    control = NO_CONTROL | read_json(path / "control.json")
+    return Run(path, config, saved.get("dataset", {}), status, control)
+
+
+def _alive(status: dict[str, Any]) -> bool:
+    """Tell whether the process of a running run still works on it."""
+    if status.get("host") == socket.gethostname():
+        with contextlib.suppress(psutil.Error, KeyError, TypeError, ValueError):
+            started = psutil.Process(int(status["pid"])).create_time()
+            return abs(started - float(status["pid_started"])) < 1.0
+        return False
+    with contextlib.suppress(KeyError, TypeError, ValueError):
+        beat = datetime.fromisoformat(status["heartbeat"])
+        return (datetime.now(UTC) - beat).total_seconds() < HEARTBEAT_SECONDS
+    return False
+
+
+def list_runs(root: Path | None = None) -> list[Run]:
+    """Return all readable runs, newest first; an unreadable folder is left out."""
+    root = root or runs_folder()
+    found = []
+    with contextlib.suppress(OSError):
+        for path in sorted(root.iterdir(), reverse=True):
+            with contextlib.suppress(RunsError):
+                found.append(read(path.name, root))
+    return found
+
+
+def waiting(root: Path | None = None) -> list[Run]:
+    """Return the queued runs, next first."""
+    queued = [run for run in list_runs(root) if run.state == "queued"]
+    return sorted(queued, key=lambda run: (run.status.get("queued", ""), run.id))
+
+
+@contextlib.contextmanager
+def _transition(root: Path) -> Iterator[None]:
+    """Hold the lock under which a run's state may change hands between server and trainer."""
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with FileLock(root / ".state.lock", timeout=10):
+            yield
+    except Timeout as error:
+        raise RunsError(f"The runs folder {root} is locked by another process.") from error
+    except OSError as error:
+        raise RunsError(
+            f"The runs folder {root} cannot be written: {error.strerror or error}. Free some disk "
+            "space or set MNIST_RUNS to a folder that can be written."
+        ) from error
+
+
+def _update_status(path: Path, **changes: Any) -> None:
+    write_json(path / "status.json", read_json(path / "status.json") | changes)
+
+
+def create(config: TrainConfig, dataset: dict[str, Any], root: Path | None = None) -> Run:
+    """Write a new run folder, state queued, and return it.
+
+    `dataset` has name, source and fingerprint (Dataset.describe()). Raises ValueError for a bad
+    config, RunsError for a full queue, a full disk or a folder that cannot be written.
+    """
+    config.validate()
+    root = root or runs_folder()
+    with _transition(root):
+        if len(waiting(root)) >= MAX_QUEUE:
+            raise RunsError(
+                f"{MAX_QUEUE} runs are waiting already. Wait for one to end, or stop one."
+            )
+        if shutil.disk_usage(root).free < FREE_BYTES_NEEDED:
+            raise RunsError(f"The disk of {root} is almost full. Free some space, then start again.")
+        path = root / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        # The folder appears under its name only when it is complete.
+        beside = root / f".new-{path.name}"
+        for name in ("predictions", "weights"):
+            (beside / name).mkdir(parents=True)
+        write_json(beside / "config.json", {"config": config.to_dict(), "dataset": dataset})
+        write_json(beside / "control.json", NO_CONTROL)
+        write_json(beside / "status.json", {"state": "queued", "created": now(), "queued": now()})
+        os.replace(beside, path)
+    return read(path.name, root)
+
+
+def claim(root: Path, run_id: str | None = None) -> Run | None:
+    """Take the next queued run (or the one named) for this process: its state becomes running."""
+    with _transition(root):
+        for run in waiting(root):
+            if run_id in (None, run.id):
+                me = psutil.Process()
+                _update_status(
+                    run.path, state="running", started=now(), heartbeat=now(), reason=None, ended=None,
+                    host=socket.gethostname(), pid=me.pid, pid_started=me.create_time(),
+                )  # fmt: skip
+                return read(run.id, root)
+    return None
+
+
+def settle(root: Path) -> None:
+    """Write "interrupted" into every running run whose process is gone."""
+    with _transition(root):
+        for run in list_runs(root):
+            if run.state == "interrupted" and read_json(run.path / "status.json")["state"] != run.state:
+                _update_status(run.path, **run.status, ended=now())
+
+
+def finish(run: Run, state: str, reason: str | None = None) -> None:
+    """Write a run's end into its status; the reason is a sentence for the screen."""
+    with _transition(run.path.parent):
+        _update_status(run.path, state=state, reason=reason, ended=now(), heartbeat=now())
+
+
+def beat(run: Run, **progress: Any) -> None:
+    """Write a sign of life with the progress: step, steps_per_epoch, …"""
+    _update_status(run.path, heartbeat=now(), **progress)
+
+
+def set_control(run: Run, **level: Any) -> None:
+    """Change what viewers want of a run: run_until, learning_rate, stop."""
+    path = run.path / "control.json"
+    old = NO_CONTROL | read_json(path)
+    write_json(path, old | level | {"revision": old["revision"] + 1})
+
+
+def stop(run: Run) -> None:
+    """Stop a run: a queued one at once, a running one at its next chunk; others stay as they are."""
+    with _transition(run.path.parent):
+        state = read(run.id, run.path.parent).state
+        if state == "queued":
+            _update_status(run.path, state="stopped", reason="Stopped while it waited.", ended=now())
+        elif state == "running":
+            set_control(run, stop=True)
+
+
+def resume(run: Run, epochs: int = 0) -> None:
+    """Queue a run again from its last recorded moment, to its planned end or `epochs` beyond.
+
+    Raises RunsError when it is active, has diverged, or is complete and no epochs are added.
+    """
+    with _transition(run.path.parent):
+        run = read(run.id, run.path.parent)
+        if run.state not in RESUMABLE:
+            raise RunsError(f"A {run.state} run cannot be resumed.")
+        if run.state == "completed" and epochs < 1:
+            raise RunsError("This run is complete. Say how many epochs to add.")
+        if not 0 <= epochs <= 200:
+            raise RunsError(f"Expected 1 to 200 more epochs. Received: {epochs}.")
+        if len(waiting(run.path.parent)) >= MAX_QUEUE:
+            raise RunsError(f"{MAX_QUEUE} runs are waiting already. Wait for one to end.")
+        until = run.control["run_until"]
+        if epochs:
+            until = (run.planned_epochs + epochs) * run.steps_per_epoch
+        elif until is not None and until <= run.status.get("step", 0):
+            until = None
+        set_control(run, stop=False, run_until=until)
+        _update_status(run.path, state="queued", queued=now(), reason=None, ended=None)
+
+
+def append(run: Run, line: dict[str, Any]) -> None:
+    """Append one report to metrics.jsonl in a single write."""
+    with open(run.path / "metrics.jsonl", "ab") as file:
+        file.write(json.dumps(line).encode() + b"\n")
+
+
+def record_logits(run: Run, moment: float, logits: np.ndarray) -> None:
+    """Write the test set's logits of a moment, float32 (n_test, 10)."""
+    _write_arrays(run.path / "predictions" / f"{moment_name(moment)}.npy", np.save, logits)
+
+
+def record_weights(run: Run, moment: float, arrays: dict[str, np.ndarray]) -> None:
+    """Write weights and training state of a moment; from now on a resume starts here.
+
+    A stop within an epoch is superseded by what is recorded after it.
+    """
+    _write_arrays(run.path / "weights" / f"{moment_name(moment)}.npz", np.savez, **arrays)
+    for folder in ("weights", "predictions"):
+        for file in (run.path / folder).glob("*.???.np?"):
+            if float(file.stem) < moment:
+                file.unlink(missing_ok=True)
+
+
+def _write_arrays(path: Path, save: Any, *arrays: np.ndarray, **named: np.ndarray) -> None:
+    beside = path.with_name(f".{path.name}")
+    with open(beside, "wb") as file:
+        save(file, *arrays, **named)
+    os.replace(beside, path)
+
+
+def last_weights(run: Run) -> tuple[float, dict[str, np.ndarray]] | None:
+    """Return the last recorded moment and its arrays, or None; an unreadable file is passed over."""
+    files = (run.path / "weights").glob("[0-9]*.npz")
+    for file in sorted(files, key=lambda file: float(file.stem), reverse=True):
+        with contextlib.suppress(OSError, ValueError, KeyError), np.load(file) as arrays:
+            return float(file.stem), dict(arrays)
+    return None
+
+
+def rewind(run: Run, moment: float, step: int) -> None:
+    """Drop what was reported or recorded after a moment: it is about to be trained again."""
+    path = run.path / "metrics.jsonl"
+    kept = _read_metrics(path)
+    kept = kept[(kept["step"] <= step) & ~((kept["kind"] == "epoch") & (kept["epoch"] > moment))]
+    lines = (json.dumps({k: v for k, v in row.items() if pd.notna(v)} | {"step": int(row["step"])})
+             for row in kept.to_dict("records"))  # fmt: skip
+    beside = path.with_name(".metrics.jsonl")
+    beside.write_text("".join(line + "\n" for line in lines))
+    os.replace(beside, path)
+    for folder in ("weights", "predictions"):
+        for file in (run.path / folder).glob("[0-9]*.np?"):
+            if float(file.stem) > moment:
+                file.unlink(missing_ok=True)
+
+
+def delete(run: Run) -> None:
+    """Delete a run's folder for good. Raises RunsError while it is queued or running."""
+    with _transition(run.path.parent):
+        if read(run.id, run.path.parent).active:
+            raise RunsError("A queued or running run cannot be deleted. Stop it first.")
+        time_out_of_sight = run.path.with_name(f".deleted-{run.id}-{time.time_ns()}")
+        os.replace(run.path, time_out_of_sight)
+        shutil.rmtree(time_out_of_sight, ignore_errors=True)

@@ -1,0 +1,220 @@
+// Digits on one canvas. It holds digits and marks only; rings and tooltip are elements above it, so
+// that moving over 500 digits repaints nothing.
+
+const SIDE = 28; // pixels of a digit
+const GAP = 8; // CSS pixels between digits: room for the rings
+const ATLAS = 64; // digits in a row of the atlas
+const LARGEST = 16e6; // pixels that every browser gives a canvas
+const SIGNS = { right: "M4 10l4 4 8-9", wrong: "M5 5l10 10M15 5L5 15" }; // in a square of 20
+
+async function inflate(base64) {
+  const packed = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+/** All digits at their own size, in ink on nothing, on a canvas to copy from. */
+function atlasOf(pixels, count, ink) {
+  const image = new ImageData(SIDE * ATLAS, SIDE * Math.ceil(count / ATLAS));
+  for (let row = 0, next = 0; row < count * SIDE; row++) {
+    const digit = Math.floor(row / SIDE);
+    const y = Math.floor(digit / ATLAS) * SIDE + (row % SIDE);
+    const start = y * image.width + (digit % ATLAS) * SIDE;
+    for (let x = 0; x < SIDE; x++) image.data[4 * (start + x) + 3] = pixels[next++];
+  }
+  const { width, height } = image;
+  const atlas = Object.assign(document.createElement("canvas"), { width, height });
+  const context = atlas.getContext("2d");
+  context.putImageData(image, 0, 0);
+  context.globalCompositeOperation = "source-in"; // colours what is there, as opaque as it is
+  context.fillStyle = ink;
+  context.fillRect(0, 0, width, height);
+  return atlas;
+}
+
+/** A border and a corner badge, its sign drawn as lines: not every font has it. */
+function drawMark(context, mark, colour, on, [x, y, side, dots]) {
+  const size = Math.min(Math.max(side * 0.26, 14 * dots), 28 * dots);
+  context.lineWidth = 2 * dots;
+  context.strokeStyle = context.fillStyle = colour;
+  context.strokeRect(x + dots, y + dots, side - 2 * dots, side - 2 * dots);
+  context.fillRect(x + side - size, y, size, size);
+  context.save();
+  context.translate(x + side - size, y);
+  context.scale(size / 20, size / 20);
+  context.lineWidth = 3;
+  context.strokeStyle = on;
+  context.stroke(new Path2D(SIGNS[mark]));
+  context.restore();
+}
+
+function create(root) {
+  const find = (name) => root.querySelector(name);
+  const [sheet, canvas, tip] = [".sheet", "canvas", ".tip"].map(find);
+  let [data, pixels, report, sent] = [{ count: 0 }, null, null, null];
+  let [cell, columns, width, version] = [0, 1, 0, 0];
+  let [hovered, focused, selected] = [null, 0, null];
+
+  const pitch = () => cell + GAP;
+  const place = (i) => [(i % columns) * pitch(), Math.floor(i / columns) * pitch()];
+
+  function draw() {
+    width = sheet.clientWidth;
+    if (!width || !data.token) return; // in a hidden tab: the observer calls again
+    columns = data.columns ?? Math.max(1, Math.floor((width + GAP) / (data.cell + GAP)));
+    cell = Math.max(1, Math.min(data.cell, (width + GAP) / columns - GAP));
+    const rows = Math.ceil(data.count / columns);
+    const down = Math.max(0, rows * pitch() - GAP);
+    sheet.style.height = `${down}px`;
+    canvas.hidden = !down;
+    if (down) paint(Math.min(columns, data.count) * pitch() - GAP, down);
+    const aria = { ariaLabel: data.label, ariaRowCount: rows, ariaColCount: columns };
+    Object.assign(sheet, aria, { tabIndex: down ? 0 : -1 });
+    showRings();
+    root.dataset.token = data.token; // tells a browser test what is drawn
+  }
+
+  function paint(across, down) {
+    const css = (name) => getComputedStyle(root).getPropertyValue(`--st-${name}`);
+    const dots = Math.min(devicePixelRatio, Math.sqrt(LARGEST / (across * down)), 3e4 / down);
+    [canvas.width, canvas.height] = [Math.round(across * dots), Math.round(down * dots)];
+    [canvas.style.width, canvas.style.height] = [`${across}px`, `${down}px`];
+    const atlas = atlasOf(pixels, data.count, css("text-color"));
+    const context = canvas.getContext("2d");
+    context.imageSmoothingEnabled = false;
+    const side = Math.round(cell * dots);
+    const colours = { right: css("green-color"), wrong: css("red-color") };
+    const [paper, on] = [css("secondary-background-color"), css("background-color")];
+    for (let i = 0; i < data.count; i++) {
+      const [x, y] = place(i).map((size) => Math.round(size * dots));
+      const from = [(i % ATLAS) * SIDE, Math.floor(i / ATLAS) * SIDE, SIDE, SIDE];
+      context.fillStyle = paper;
+      context.fillRect(x, y, side, side);
+      context.drawImage(atlas, ...from, x, y, side, side);
+      const mark = data.marks?.[i];
+      if (mark) drawMark(context, mark, colours[mark], on, [x, y, side, dots]);
+    }
+  }
+
+  function showRings() {
+    for (const [name, i] of Object.entries({ hover: hovered, selected, focus: focused })) {
+      const ring = find(`.${name}`);
+      ring.hidden = i === null || i >= data.count;
+      if (ring.hidden) continue;
+      const [x, y] = place(i);
+      ring.style.transform = `translate(${x}px, ${y}px)`;
+      ring.style.width = ring.style.height = `${cell}px`;
+    }
+    showTip(hovered ?? (sheet.matches(":focus-visible") ? focused : null));
+    const active = find("#active");
+    active.ariaRowIndex = Math.floor(focused / columns) + 1;
+    active.ariaColIndex = (focused % columns) + 1;
+    active.ariaSelected = focused === selected;
+    const caption = data.captions?.[focused] || `${focused + 1} of ${data.count}`;
+    active.textContent = [caption, data.marks?.[focused]].filter(Boolean).join(", ");
+  }
+
+  function showTip(i) {
+    tip.hidden = i === null || !data.captions?.[i];
+    if (tip.hidden) return;
+    tip.textContent = data.captions[i];
+    const [x, y] = place(i);
+    const top = y + cell + GAP;
+    const over = top + tip.offsetHeight > sheet.clientHeight && y > tip.offsetHeight + GAP;
+    tip.style.top = `${over ? y - tip.offsetHeight - GAP : top}px`;
+    tip.style.left = `${Math.max(0, Math.min(x, width - tip.offsetWidth))}px`;
+  }
+
+  function digitAt(event) {
+    const box = canvas.getBoundingClientRect();
+    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
+    const [column, row] = [Math.floor(x / pitch()), Math.floor(y / pitch())];
+    const i = row * columns + column;
+    const inside = x >= 0 && y >= 0 && column < columns && i < data.count;
+    return inside && x % pitch() <= cell && y % pitch() <= cell ? i : null;
+  }
+
+  function hover(i) {
+    hovered = i;
+    showRings();
+  }
+
+  function go(i, picks) {
+    [focused, selected] = [i, picks ? i : selected];
+    showRings();
+    find(".live").textContent = find("#active").textContent + (picks ? ", selected" : "");
+    if (!picks) return;
+    sent = Date.now();
+    report("selected", { index: i, token: data.token, at: sent });
+  }
+
+  function onKey(event) {
+    const row = Math.floor(focused / columns) * columns;
+    const last = data.count - 1;
+    const goals = {
+      ArrowLeft: focused - 1,
+      ArrowRight: focused + 1,
+      ArrowUp: focused - columns,
+      ArrowDown: focused + columns,
+      Home: event.ctrlKey ? 0 : row,
+      End: event.ctrlKey ? last : Math.min(row + columns - 1, last),
+      Enter: focused,
+      " ": focused,
+    };
+    const goal = goals[event.key];
+    if (!data.count || goal === undefined) return;
+    event.preventDefault();
+    hovered = null;
+    go(goal >= 0 && goal <= last ? goal : focused, event.key === "Enter" || event.key === " ");
+    find(".focus").scrollIntoView({ block: "nearest" });
+  }
+
+  async function update(next, setStateValue) {
+    report = setStateValue;
+    const mine = ++version;
+    const fresh = next.token !== data.token;
+    const images = !fresh ? pixels : next.count ? await inflate(next.images) : null;
+    if (mine !== version) return; // newer images came while these were unpacked
+    [data, pixels] = [next, images];
+    if (fresh) hovered = null;
+    focused = Math.max(0, Math.min(focused, data.count - 1));
+    // A rerun that has not yet heard of the last pick must not undo it.
+    if ((fresh || !sent || next.heard === sent) && next.selected !== selected) {
+      selected = next.selected;
+      focused = selected ?? focused;
+    }
+    root.style.height = data.height ? `${data.height}px` : "";
+    root.classList.toggle("scrolls", Boolean(data.height));
+    draw();
+  }
+
+  const isNews = (event) => digitAt(event) !== hovered;
+  sheet.addEventListener("pointermove", (event) => isNews(event) && hover(digitAt(event)));
+  sheet.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && hover(null));
+  sheet.addEventListener("click", (event) => {
+    const i = digitAt(event);
+    hover(i);
+    if (i !== null) go(i, true);
+  });
+  sheet.addEventListener("keydown", onKey);
+  sheet.addEventListener("focus", showRings);
+  sheet.addEventListener("blur", () => hover(null));
+  // The sheet's height follows from its width; zooming the page changes only the pixel ratio.
+  const observer = new ResizeObserver(() => sheet.clientWidth !== width && draw());
+  observer.observe(sheet);
+  window.addEventListener("resize", draw);
+
+  function destroy() {
+    observer.disconnect();
+    window.removeEventListener("resize", draw);
+  }
+  return { update, destroy };
+}
+
+export default function ({ parentElement, data, setStateValue }) {
+  const root = parentElement.querySelector(".grid");
+  const grid = (root.grid ??= create(root));
+  grid.update(data, setStateValue);
+  // See chart.js: a cleanup also comes while the grid is still on the page.
+  return () => setTimeout(() => root.isConnected || grid.destroy());
+}

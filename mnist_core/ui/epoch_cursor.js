@@ -1,0 +1,111 @@
+// A transport bar over the recorded moments of a run: play, pause, drag.
+
+const PACE = 240; // milliseconds from moment to moment while playing: four a second
+const DRAG = 125; // at least, between two reports while dragging
+const LOOK = 10; // between two looks at whether the page is ready for the next report
+const PATIENCE = 10000; // without an answer, playing ends
+const ICONS = { Play: "M6 4v16l14-8z", Pause: "M5 4h5v16H5zM14 4h5v16h-5z" };
+
+/** Whether the page has drawn all of the last rerun, and not only this bar at its top. */
+function pageIsIdle() {
+  const state = document.querySelector("[data-test-script-state]")?.dataset.testScriptState;
+  return state === undefined || state === "notRunning";
+}
+
+function create(root) {
+  const [button, slider, output] = ["button", "input", "output"].map((n) => root.querySelector(n));
+  let data = { labels: [], index: 0 };
+  let [report, sent, reported, sentAt] = [null, null, 0, 0];
+  let [playing, dragging, timer] = [false, false, 0];
+
+  const last = () => data.labels.length - 1;
+  const shown = () => Number(slider.value);
+  const answered = () => sent === null || data.heard === sent;
+
+  function caption(i) {
+    const values = { label: data.labels[i], last: data.labels.at(-1) };
+    return data.caption.replace(/\{(label|last)\}/g, (_, name) => values[name]);
+  }
+
+  function show(i) {
+    slider.value = i;
+    slider.style.setProperty("--done", `${last() > 0 ? (100 * shown()) / last() : 0}%`);
+    output.textContent = caption(shown());
+    slider.setAttribute("aria-valuetext", output.textContent);
+    const name = playing ? "Pause" : "Play";
+    button.setAttribute("aria-label", name);
+    button.title = name;
+    button.querySelector("path").setAttribute("d", ICONS[name]);
+  }
+
+  function send() {
+    [sent, sentAt, reported] = [Date.now(), performance.now(), shown()];
+    report("moved", { index: reported, at: sent });
+  }
+
+  /** Runs while there is something to report; each report waits until the page has kept up. */
+  function tick() {
+    clearTimeout(timer);
+    const waited = performance.now() - sentAt;
+    const ready = answered() && pageIsIdle();
+    if (shown() !== reported) {
+      if (waited >= DRAG && (ready || !dragging)) send();
+    } else if (playing && ready && waited >= PACE) {
+      if (shown() < last()) {
+        show(shown() + 1);
+        send();
+      }
+      if (shown() >= last()) stop();
+    } else if (playing && waited > PATIENCE) stop();
+    if (playing || shown() !== reported) timer = setTimeout(tick, LOOK);
+  }
+
+  function stop() {
+    playing = false;
+    show(shown());
+  }
+
+  function update(next, setStateValue) {
+    report = setStateValue;
+    data = next;
+    const busy = !answered() || playing || dragging || shown() !== reported;
+    slider.max = Math.max(0, last());
+    slider.disabled = button.disabled = last() < 1;
+    // As wide as the longest caption, so that the slider keeps its length.
+    const captions = data.labels.map((_, i) => caption(i));
+    output.textContent = captions.sort((a, b) => b.length - a.length)[0] ?? "";
+    output.style.minWidth = "";
+    output.style.minWidth = `${output.offsetWidth}px`;
+    if (!busy) reported = data.index;
+    show(busy ? shown() : data.index);
+  }
+
+  button.addEventListener("click", () => {
+    playing = !playing;
+    sentAt = performance.now();
+    if (playing && shown() >= last()) show(0);
+    else show(shown());
+    tick();
+  });
+  slider.addEventListener("input", () => {
+    [playing, dragging] = [false, true];
+    show(shown());
+    tick();
+  });
+  // Comes when the slider is let go, and after every key.
+  slider.addEventListener("change", () => {
+    dragging = false;
+    tick();
+  });
+
+  const destroy = () => clearTimeout(timer);
+  return { update, destroy };
+}
+
+export default function ({ parentElement, data, setStateValue }) {
+  const root = parentElement.querySelector(".cursor");
+  const cursor = (root.cursor ??= create(root));
+  cursor.update(data, setStateValue);
+  // See chart.js: a cleanup also comes while the bar is still on the page.
+  return () => setTimeout(() => root.isConnected || cursor.destroy());
+}

@@ -1,0 +1,196 @@
+"""What every screen shares: navigation, which data, which run, which epoch.
+
+The run and the epoch live in the session and in the URL (?run=…&epoch=…), so a link shows the
+same and a page switch keeps them. No epoch in the URL means "the latest", and follows a live run.
+"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from mnist_core import runs, wording
+from mnist_core.ui import resources
+from mnist_core.ui.epoch_cursor import epoch_cursor
+
+PAGES = {  # file: (title, icon, address)
+    "home": ("Home", "🏠"),
+    "browse": ("Browse", "🔎"),
+    "train": ("Train", "🏋️"),
+    "evaluate": ("Evaluate", "🎯"),
+    "mistakes": ("Mistakes", "❌"),
+}
+STATE_ICONS = {
+    "queued": "⏳", "running": "🔴", "paused": "⏸️", "completed": "✅", "stopped": "⏹️",
+    "diverged": "💥", "failed": "⚠️", "interrupted": "⚡",
+}  # fmt: skip
+
+
+def navigation():
+    """Declare the pages and return the one to run; also what switches off the legacy mode."""
+    pages = [
+        st.Page(f"pages/{name}.py", title=title, icon=icon, default=name == "home")
+        for name, (title, icon) in PAGES.items()
+    ]
+    return st.navigation(pages, position="top")
+
+
+def page_starts() -> None:
+    """Call first on every page: a first visit to a deep link must go through app.py's frame.
+
+    Streamlit runs a page of pages/ alone, without app.py, until the session has declared its
+    navigation; then this declares it and starts again. URL and query survive.
+    """
+    if not st.session_state.get("frame"):
+        navigation()
+        st.rerun()
+
+
+def page_link(name: str, label: str, **style) -> None:
+    st.page_link(f"pages/{name}.py", label=label, **style)
+
+
+def run_changed(run_id: str | None, epoch: str | None = None) -> None:
+    """Make a run (None: the newest) and one of its moments (None: the latest) the current one."""
+    st.session_state["run"], st.session_state["epoch"] = run_id, epoch
+
+
+def _from_url() -> None:
+    """Take run and epoch from the URL when the session starts."""
+    if "run" not in st.session_state:
+        run_changed(st.query_params.get("run"), st.query_params.get("epoch"))
+
+
+def _to_url() -> None:
+    for name in ("run", "epoch"):
+        value = st.session_state.get(name)
+        if value is None:
+            st.query_params.pop(name, None)
+        elif st.query_params.get(name) != value:
+            st.query_params[name] = value
+
+
+def current_run() -> runs.Run | None:
+    """Return the run that the screens play, or None when there is none."""
+    return st.session_state.get("_current")
+
+
+def current_moment() -> float | None:
+    """Return the recorded moment under the epoch cursor, or None when nothing is recorded."""
+    run = current_run()
+    if run is None or not run.moments:
+        return None
+    asked = st.session_state.get("epoch")
+    if asked is None:
+        return run.moments[-1]
+    return min(run.moments, key=lambda moment: abs(moment - float(asked)))
+
+
+def resolve() -> list[runs.Run]:
+    """Find the current run in session and URL; say so when it is not there. Returns all runs."""
+    _from_url()
+    found = runs.list_runs()
+    asked = st.session_state.get("run")
+    current = next((run for run in found if run.id == asked), None)
+    if asked is not None and current is None:
+        try:
+            current = runs.read(asked)  # newer than the list
+        except runs.RunsError as error:
+            st.warning(f"{error} The newest run is shown instead.")
+            run_changed(None)
+    if current is None and found:
+        current = next((run for run in found if run.moments or run.active), found[0])
+        st.session_state["run"] = current.id
+    asked = st.session_state.get("epoch")
+    if asked is not None:
+        try:
+            float(asked)
+        except ValueError:
+            st.warning(f"{asked[:20]!r} is not an epoch. The latest is shown.")
+            st.session_state["epoch"] = None
+    st.session_state["_current"] = current
+    _to_url()
+    return found
+
+
+def run_label(run: runs.Run) -> str:
+    """A line for lists: state, name, accuracy, time."""
+    accuracy = run.status.get("test_accuracy")
+    figure = f" · {wording.percent(accuracy)}" if accuracy is not None else ""
+    return f"{STATE_ICONS[run.state]} {run.config.title}{figure} · {run.id[9:11]}:{run.id[11:13]}"
+
+
+def transport(found: list[runs.Run]) -> None:
+    """Draw the bar at the bottom: data, run picker and epoch cursor."""
+    run = current_run()
+    with st.bottom, st.container(key="transport", horizontal=True, vertical_alignment="center"):
+        data_chip()
+        if run is None:
+            st.caption("No run yet: train one, and it can be played back here.")
+            return
+        by_id = {item.id: item for item in [run, *found]}
+        st.session_state["picked_run"] = run.id
+        st.selectbox(
+            "Run",
+            list(by_id),
+            format_func=lambda run_id: run_label(by_id[run_id]),
+            key="picked_run",
+            on_change=lambda: run_changed(st.session_state["picked_run"]),
+            label_visibility="collapsed",
+            width=330,
+        )
+        moments, moment = run.moments, current_moment()
+        labels = [wording.epoch(value) for value in moments]
+        index = moments.index(moment) if moments else 0
+        with st.container(key="cursor", width="stretch"):
+            picked = epoch_cursor(labels, index, key="epoch_cursor")
+        if moments and picked != index:
+            # The last moment is "the latest": it follows a live run.
+            st.session_state["epoch"] = None if picked == len(moments) - 1 else labels[picked]
+            st.rerun()
+
+
+def data_chip() -> None:
+    """Show which data the app runs on; on the built-in digits offer the ways to MNIST."""
+    store = resources.data_store()
+    dataset = store.dataset
+    images = wording.count(len(dataset.train) + len(dataset.test))
+    if dataset.is_mnist:
+        st.badge(f"MNIST {images}", color="green", help="60,000 training and 10,000 test images")
+        return
+    label = "Built-in sample digits, not MNIST" if dataset.is_built_in else f"{dataset.name} {images}"
+    with st.popover(label, icon="🧪"):
+        data_sources()
+
+
+def data_sources() -> None:
+    """Offer the ways to MNIST: the download with its progress, a file, and what was refused."""
+    store = resources.data_store()
+    if store.dataset.is_built_in:
+        st.write(
+            "These are 1,797 real digits of 8×8 pixels, enlarged to MNIST's form. They are here so "
+            "that everything works at once, also without internet."
+        )
+    if store.downloading:
+        _download_progress()
+    elif st.button("Download MNIST (11 MB)"):
+        store.download()
+        st.rerun()
+    path = st.text_input("Or name an .npz file or a folder of IDX files", key="data_path")
+    if path:
+        try:
+            store.open(path)
+        except (OSError, ValueError) as error:
+            st.error(str(error))
+        else:
+            st.rerun()
+    for reason in store.refused:
+        st.caption(reason)
+
+
+@st.fragment(run_every=1.0)
+def _download_progress() -> None:
+    store = resources.data_store()
+    fraction, text = store.progress
+    st.progress(fraction or 0.0, text=text or "Downloading MNIST")
+    if not store.downloading:
+        st.rerun()

@@ -1,0 +1,197 @@
+"""A run as it lives: status, progress, the two curves, and its controls."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from mnist_core import figures, paper, runs, wording, workers
+from mnist_core.ui import frame, notices, resources
+from mnist_core.ui.chart import chart
+from mnist_core.ui.digit_grid import digit_grid
+
+POLL_SECONDS = 0.5
+WATCHED = 20  # test digits whose answers are followed
+
+
+def panel(run_id: str) -> None:
+    """Draw a run; while it is queued or running, draw it again twice a second."""
+    run = runs.read(run_id)
+    seen = (run.state, len(run.moments))
+
+    @st.fragment(run_every=POLL_SECONDS if run.active else None)
+    def draw() -> None:
+        try:
+            now = runs.read(run_id)
+        except runs.RunsError as error:
+            st.error(str(error))
+            return
+        if (now.state, len(now.moments)) != seen:
+            st.rerun()  # the frame's cursor and the buttons change with it
+        if now.state == "queued":
+            workers.ensure_trainer(runs.runs_folder())
+        _status(now)
+        _curves(now)
+
+    draw()
+    _watched_digits(run)
+
+
+def _status(run: runs.Run) -> None:
+    last = run.metrics.iloc[-1] if len(run.metrics) else None
+    position = last["step"] / run.steps_per_epoch if last is not None else 0.0
+    steps = run.metrics[run.metrics["kind"] == "step"]
+    with st.container(horizontal=True, vertical_alignment="center", key="run_status"):
+        st.progress(min(1.0, position / run.planned_epochs), text=_sentence(run, position, steps))
+        _buttons(run)
+    epochs = run.epochs
+    with st.container(horizontal=True, key="run_numbers"):
+        running = steps.iloc[-1] if len(steps) else None
+        final = epochs.iloc[-1] if len(epochs) else None
+        st.metric(
+            "Training accuracy",
+            wording.percent(None if running is None else running["accuracy"]),
+            help="Mean since the epoch began, as Keras and the paper print it",
+            width=170,
+        )
+        st.metric(
+            "Training loss",
+            wording.loss(None if running is None else running["loss"]),
+            width=150,
+        )
+        st.metric(
+            "Validation accuracy",
+            wording.percent(None if final is None else final["val_accuracy"]),
+            help="Of images the network does not learn from, after each epoch",
+            width=180,
+        )
+        st.metric(
+            "Validation loss",
+            wording.loss(None if final is None else final["val_loss"]),
+            width=150,
+        )
+
+
+def _sentence(run: runs.Run, position: float, steps: pd.DataFrame) -> str:
+    title = f"**{run.config.title}**"
+    reason = notices.reason_of(run)
+    if run.state == "queued":
+        place = [waiting.id for waiting in runs.waiting()]
+        before = place.index(run.id) if run.id in place else 0
+        busy = any(other.state == "running" for other in runs.list_runs())
+        if before or busy:
+            return f"{title}: number {before + 1} in the queue"
+        return f"{title}: the trainer is starting"
+    if run.state != "running":
+        seconds = wording.duration(run.status.get("seconds"))
+        return f"{title}: {run.state} at epoch {position:.3g} after {seconds}. {reason}"
+    if not len(steps):
+        return f"{title}: preparing"
+    speed = steps["images_per_second"].tail(10).median()
+    in_epoch = run.steps_per_epoch
+    step = int(steps["step"].iloc[-1])
+    epoch, within = divmod(step - 1, in_epoch)
+    elapsed = steps["seconds"].iloc[-1]
+    first = steps.iloc[0]
+    done = step - first["step"]
+    rate = (elapsed - first["seconds"]) / done if done else 0.0
+    left = rate * (run.planned_epochs * in_epoch - step)
+    return (
+        f"{title}: epoch {epoch + 1} of {run.planned_epochs}, step {within + 1:,} of {in_epoch:,}, "
+        f"{speed:,.0f} images/s, {wording.duration(left)} left"
+    )
+
+
+def _buttons(run: runs.Run) -> None:
+    if run.active:
+        if st.button("Stop", icon="⏹️", key="stop"):
+            _do(lambda: runs.stop(run))
+        return
+    resumable = run.state in runs.RESUMABLE
+    why = None if resumable else f"A {run.state} run cannot go on."
+    if run.state == "completed":
+        with st.popover("More epochs", icon="⏩"):
+            more = st.number_input("Epochs to add", 1, 200, 5, key="more_epochs")
+            if run.config.schedule == "cosine":
+                st.caption("The schedule has ended; added epochs use its final, low rate.")
+            if st.button("Train on", key="train_on"):
+                _do(lambda: runs.resume(run, more))
+    elif st.button("Resume", icon="▶️", key="resume", disabled=not resumable, help=why):
+        _do(lambda: runs.resume(run))
+
+
+def _do(action) -> None:
+    """Carry out a press, say what prevents it, and draw the page again."""
+    try:
+        action()
+    except (runs.RunsError, OSError) as error:
+        st.error(str(error))
+        return
+    resources.keep_trainer()
+    st.rerun()
+
+
+def _curves(run: runs.Run) -> None:
+    left, right = st.columns(2)
+    moment = None if run.active else frame.current_moment()
+    name = "validation" if run.config.validation_share else "validation (the test set)"
+    for column, quantity in ((left, "accuracy"), (right, "loss")):
+        with column:
+            chart(
+                figures.learning_curves(
+                    run.metrics,
+                    quantity,
+                    run.planned_epochs,
+                    with_paper=run.config.as_in_paper,
+                    cursor=moment,
+                    validation_name=name,
+                ),
+                key=f"curve_{quantity}",
+                height=400,
+            )
+
+
+def _watched_digits(run: runs.Run) -> None:
+    """Show twenty test digits, green or red at the cursor's epoch."""
+    moment = frame.current_moment()
+    if moment is None:
+        return
+    try:
+        evaluation = resources.evaluation(run, moment)
+        images = resources.dataset_of(run).test.images
+    except runs.RunsError as error:
+        st.caption(str(error))
+        return
+    right = evaluation.right[:WATCHED]
+    st.markdown(
+        f"**The first {len(right)} test digits at epoch {wording.epoch(moment)}: "
+        f"{int(right.sum())} read rightly**"
+    )
+    digit_grid(
+        images[: len(right)],
+        captions=[
+            f"a {label} read as {answer}"
+            for label, answer in zip(
+                evaluation.labels[:WATCHED], evaluation.predicted[:WATCHED], strict=False
+            )
+        ],
+        marks=["right" if is_right else "wrong" for is_right in right],
+        label="Twenty test digits",
+        key="watched_digits",
+    )
+
+
+def beside_paper(run: runs.Run) -> pd.DataFrame:
+    """Return this run's epochs beside the paper's, written as the screens write numbers."""
+    ours, theirs = run.epochs, paper.EPOCHS
+    names = {
+        "accuracy": ("training accuracy", wording.percent),
+        "loss": ("training loss", wording.loss),
+        "val_accuracy": ("test accuracy", wording.percent),
+        "val_loss": ("test loss", wording.loss),
+    }
+    columns = {}
+    for name, (title, words) in names.items():
+        columns[f"{title}, this run"] = ours[name].reindex(theirs.index).map(words)
+        columns[f"{title}, the paper"] = theirs[name].map(words)
+    return pd.DataFrame(columns)

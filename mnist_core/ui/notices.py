@@ -1,0 +1,54 @@
+"""Empty and special states: a sentence that says why, and one button that helps."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from mnist_core import runs, wording
+from mnist_core.config import preset
+from mnist_core.evaluation import Evaluation
+from mnist_core.ui import frame, resources
+
+
+def train_paper_button(label: str = "Train the paper's network") -> None:
+    """Offer the button that queues the paper's preset and opens the Train page."""
+    if st.button(label, type="primary", icon="▶️", key="train_paper"):
+        try:
+            run = resources.start_training(preset("paper"))
+        except (runs.RunsError, ValueError) as error:
+            st.error(str(error))
+            return
+        frame.run_changed(run.id)
+        st.switch_page("pages/train.py")
+
+
+def played() -> tuple[runs.Run, float, Evaluation]:
+    """Return the current run, the moment under the cursor and its evaluation.
+
+    Where there is none, say why with the button that makes one, and stop the page.
+    """
+    run, moment = frame.current_run(), frame.current_moment()
+    if run is None:
+        st.info("There is no trained network yet. Training the paper's takes a few seconds.")
+        train_paper_button()
+        st.stop()
+    if moment is None:
+        st.info(f"Nothing is recorded of this run yet: it is {run.state}. {reason_of(run)}")
+        frame.page_link("train", "See it on the Train page", icon="🏋️")
+        st.stop()
+    try:
+        return run, moment, resources.evaluation(run, moment)
+    except runs.RunsError as error:
+        st.error(f"This moment of the run cannot be shown. {error}")
+        st.stop()
+
+
+def reason_of(run: runs.Run) -> str:
+    return run.status.get("reason") or ""
+
+
+def moment_line(run: runs.Run, moment: float) -> None:
+    """One line under the title: which network, at which epoch, measured on what."""
+    when = "before any training" if moment == 0 else f"after epoch {wording.epoch(moment)}"
+    data = run.dataset.get("name", "unknown data")
+    st.caption(f"{run.config.title} ({run.config.architecture}), {when}, test set of {data}")

@@ -1,0 +1,130 @@
+"""What all sessions share: the dataset with its download, evaluations, the trainer."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import streamlit as st
+
+from mnist_core import data, runs, workers
+from mnist_core.config import TrainConfig
+from mnist_core.evaluation import Evaluation
+
+WARM_AFTER = 2.0  # seconds: the first page draws before TensorFlow is loaded
+
+
+class DataStore:
+    """The dataset the app runs on; MNIST is fetched beside while the built-in digits serve."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self.dataset = data.load(download=False)
+        self.progress: tuple[float | None, str] = (None, "")
+        self.refused = self.dataset.refused
+        if self.dataset.is_built_in:
+            self.download()
+
+    @property
+    def downloading(self) -> bool:
+        return self._thread is not None and self._thread.is_alive()
+
+    def download(self) -> None:
+        """Start the download unless it runs; `dataset` changes when it is there."""
+        with self._lock:
+            if not self.downloading:
+                self.progress = (None, "Looking for MNIST on the internet")
+                self._thread = threading.Thread(target=self._fetch, daemon=True, name="download")
+                self._thread.start()
+
+    def _fetch(self) -> None:
+        try:
+            self.dataset = data.fetch(progress=self._report)
+            self.refused = ()
+        except Exception as error:  # whatever it is, the built-in digits stay and the reason shows
+            self.refused = (*data.load(download=False).refused, str(error))
+
+    def _report(self, fraction: float | None, text: str) -> None:
+        self.progress = (fraction, text)
+
+    def open(self, path: str) -> None:
+        """Switch to a file or folder a person named. Raises DataRefused or OSError."""
+        self.dataset = data.open_source(path)
+        self.refused = ()
+
+
+@st.cache_resource(show_spinner=False)
+def data_store() -> DataStore:
+    return DataStore()
+
+
+def dataset() -> data.Dataset:
+    """Return the dataset the app runs on now."""
+    return data_store().dataset
+
+
+@st.cache_resource(show_spinner=False, max_entries=2)
+def _other_dataset(source: str) -> data.Dataset:
+    return data.open_source(source)
+
+
+def dataset_of(run: runs.Run) -> data.Dataset:
+    """Return the data a run was trained on, which may not be those the app runs on.
+
+    Raises RunsError when they cannot be had any more.
+    """
+    current = dataset()
+    if run.dataset.get("fingerprint") == current.fingerprint:
+        return current
+    try:
+        other = _other_dataset(str(run.dataset.get("source")))
+    except (OSError, ValueError) as error:
+        raise runs.RunsError(f"The data of this run cannot be read any more: {error}") from error
+    if other.fingerprint != run.dataset.get("fingerprint"):
+        raise runs.RunsError(f"{other.source} is not any more what this run was trained on.")
+    return other
+
+
+def evaluation(run: runs.Run, moment: float) -> Evaluation:
+    """Return what the run said of its test set at a recorded moment; raises RunsError."""
+    file = run.path / "predictions" / f"{runs.moment_name(moment)}.npy"
+    recorded_at = file.stat().st_mtime_ns if file.exists() else 0
+    return _evaluation(str(run.path), moment, recorded_at)
+
+
+@st.cache_resource(show_spinner=False, max_entries=16)
+def _evaluation(path: str, moment: float, recorded_at: int) -> Evaluation:
+    run = runs.read(Path(path).name, Path(path).parent)
+    labels = dataset_of(run).test.labels
+    try:
+        return Evaluation(labels, run.logits(moment))
+    except ValueError as error:
+        raise runs.RunsError(f"The predictions of epoch {moment:g} do not fit: {error}") from error
+
+
+def start_training(config: TrainConfig) -> runs.Run:
+    """Queue a run on the current data and see that a trainer takes it.
+
+    A second press while this session's same run is still live returns that run. Raises RunsError,
+    ValueError.
+    """
+    latest = st.session_state.get("started_run")
+    if latest:
+        try:
+            live = runs.read(latest)
+            same = live.config == config and live.dataset == dataset().describe()
+            if live.active and same:
+                return live
+        except runs.RunsError:
+            pass  # it was deleted
+    run = runs.create(config, dataset().describe())
+    st.session_state["started_run"] = run.id
+    workers.ensure_trainer(runs.runs_folder())
+    return run
+
+
+def keep_trainer() -> None:
+    """See that a trainer is there: at once for a queued run, else warm a little later."""
+    root = runs.runs_folder()
+    workers.ensure_trainer(root, 0.0 if runs.waiting(root) else WARM_AFTER)

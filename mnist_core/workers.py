@@ -1,0 +1,182 @@
+"""The two processes beside the server: the trainer that empties the queue, the one that answers.
+
+TensorFlow lives in them alone. The queue is the run folders; a lock file in the runs folder keeps
+it one trainer. Both watch the process that started them and leave soon after it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+import psutil
+from filelock import FileLock, Timeout
+
+from mnist_core import data, runs
+
+IDLE_SECONDS = 600.0
+POLL_SECONDS = 0.1
+MAX_TRAININGS = 30  # each leaves about 9 MB behind
+MAX_BYTES = 1.6e9  # a trainer larger than this is replaced before the next run
+GRACE_SECONDS = 4.0  # after the parent's end, to checkpoint
+PROJECT = Path(__file__).resolve().parent.parent
+
+_lock = threading.Lock()
+_trainer: subprocess.Popen | None = None
+_answering: Any = None  # loky.ProcessPoolExecutor
+
+
+def trainer_lock(root: Path) -> FileLock:
+    """Return the lock that the one trainer of a runs folder holds while it lives."""
+    root.mkdir(parents=True, exist_ok=True)
+    return FileLock(root / ".trainer.lock", timeout=0)
+
+
+def watch_parent(pid: int, on_gone: Callable[[], None] = lambda: None) -> None:
+    """Start a thread that ends this process soon after process `pid` has ended.
+
+    `on_gone` is called at once, so that a training can be recorded within GRACE_SECONDS.
+    """
+
+    def watch() -> None:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            parent = psutil.Process(pid)
+            while parent.is_running() and parent.status() != psutil.STATUS_ZOMBIE:
+                time.sleep(0.5)
+        on_gone()
+        time.sleep(GRACE_SECONDS)
+        os._exit(1)  # a thread cannot end a process that is inside TensorFlow in any other way
+
+    threading.Thread(target=watch, daemon=True, name="watch-parent").start()
+
+
+def work(root: Path, parent: int | None = None, warm_after: float = 0.0) -> int:
+    """Be the trainer: train the queued runs of a folder, one after the other; return how many.
+
+    Returns at once when another trainer holds the lock; else when idle, after MAX_TRAININGS, beyond
+    MAX_BYTES, or when process `parent` is gone. TensorFlow is loaded after `warm_after` seconds, or
+    as soon as something is queued.
+    """
+    leave: list[str] = []
+
+    def asked_to_leave(*_: Any) -> None:
+        leave.append("The app was closed while this run trained. It can be resumed.")
+
+    signal.signal(signal.SIGTERM, asked_to_leave)
+    if parent is not None:
+        watch_parent(parent, asked_to_leave)
+    try:
+        with trainer_lock(root):
+            runs.settle(root)
+            return _empty_queue(root, leave, warm_after)
+    except Timeout:
+        return 0
+
+
+def _empty_queue(root: Path, leave: list[str], warm_after: float) -> int:
+    warm_at = time.monotonic() + warm_after
+    while time.monotonic() < warm_at and not leave and not runs.waiting(root):
+        time.sleep(POLL_SECONDS)
+    from mnist_core import training
+
+    if not runs.waiting(root):
+        training.warm_up()
+    datasets: dict[str, data.Dataset] = {}
+    trained, idle_since = 0, time.monotonic()
+    while not leave and time.monotonic() - idle_since < IDLE_SECONDS:
+        if trained and (trained >= MAX_TRAININGS or _bytes() > MAX_BYTES):
+            break
+        run = runs.claim(root) if runs.waiting(root) else None
+        if run is None:
+            time.sleep(POLL_SECONDS)
+            continue
+        train_claimed(run, datasets, lambda: leave[0] if leave else None)
+        trained, idle_since = trained + 1, time.monotonic()
+    return trained
+
+
+def _bytes() -> int:
+    return psutil.Process().memory_info().rss
+
+
+def train_claimed(
+    run: runs.Run,
+    datasets: dict[str, data.Dataset],
+    gone: Callable[[], str | None] = lambda: None,
+    report: Callable[[dict[str, Any]], None] = lambda line: None,
+) -> runs.Run:
+    """Train a claimed run on the data it names; `datasets` keeps them by source."""
+    from mnist_core import training
+
+    source = str(run.dataset.get("source"))
+    try:
+        if source not in datasets:
+            datasets.clear()
+            datasets[source] = data.open_source(source)
+    except (OSError, ValueError) as error:
+        runs.finish(run, "failed", f"The data of this run cannot be read: {error}")
+        return runs.read(run.id, run.path.parent)
+    return training.train(run, datasets[source], gone=gone, report=report)
+
+
+def ensure_trainer(root: Path, warm_after: float = 0.0) -> None:
+    """Start the trainer unless one works on this folder; returns at once."""
+    global _trainer
+    with _lock:
+        if _trainer is not None and _trainer.poll() is None:
+            return
+        try:
+            trainer_lock(root).acquire().release(force=True)
+        except (Timeout, OSError):
+            return  # another process trains here, or nothing can be written: runs.create says so
+        with open(root / "trainer.log", "ab") as log:
+            _trainer = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "mnist_core", "work", "--runs", str(root)),
+                    *("--parent", str(os.getpid()), "--warm-after", str(warm_after)),
+                ],
+                cwd=PROJECT,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,  # Ctrl+C in the terminal is the server's alone
+            )
+
+
+def ask(function: str, *arguments: Any) -> Future:
+    """Ask the answering process for inference.<function>(*arguments); return a Future.
+
+    The process starts with the first question, leaves when idle, and is replaced when broken.
+    """
+    global _answering
+    import loky
+
+    with _lock:
+        for _ in range(2):
+            if _answering is None:
+                _answering = loky.ProcessPoolExecutor(
+                    max_workers=1,
+                    timeout=IDLE_SECONDS,
+                    initializer=watch_parent,
+                    initargs=(os.getpid(),),
+                )
+            try:
+                return _answering.submit(_answer, function, *arguments)
+            except RuntimeError:  # broken or shut down
+                _answering = None
+        raise RuntimeError("The answering process cannot be started. Restart the app.")
+
+
+def _answer(function: str, *arguments: Any) -> Any:
+    from mnist_core import inference
+
+    return getattr(inference, function)(*arguments)

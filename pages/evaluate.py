@@ -1,0 +1,87 @@
+"""Evaluate: how good the network is at the cursor's epoch, and what it takes for what."""
+
+import streamlit as st
+
+from mnist_core import figures, wording
+from mnist_core.ui import frame, notices, resources
+from mnist_core.ui.chart import chart, load_plotly
+from mnist_core.ui.digit_grid import digit_grid
+
+SHOWN = 120  # images of a cell
+
+frame.page_starts()
+
+st.title("Evaluate")
+run, moment, evaluation = notices.played()
+notices.moment_line(run, moment)
+errors = evaluation.errors()
+numbers = st.container(horizontal=True, key="numbers")
+numbers.metric("Test accuracy", wording.percent(evaluation.accuracy), width=190)
+numbers.metric("Test loss", wording.loss(evaluation.loss), width=150)
+numbers.metric("Wrong", f"{len(errors):,} of {len(evaluation.labels):,}", width=220)
+with numbers.container(horizontal=True, vertical_alignment="center", width="stretch"):
+    unit = st.segmented_control(
+        "Cells show", ["counts", "% of row"], default="counts", required=True, key="cells_show"
+    )
+    fade = st.toggle("Fade the right answers", value=True, key="fade_diagonal")
+
+picture, selection = st.columns([3, 2], gap="medium")
+chosen = st.session_state.get("confusion_cell")
+with picture:
+    clicked = chart(
+        figures.confusion_matrix(
+            evaluation.confusion,
+            per_cent=unit == "% of row",
+            fade_diagonal=fade,
+            chosen=chosen,
+        ),
+        key="confusion",
+        height=500,
+        on_click=lambda point: st.session_state.update(
+            confusion_cell=(int(point["y"]), int(point["x"]))
+        ),
+    )
+with selection:
+    if chosen is None:
+        worst = evaluation.worst_confusion()
+        st.info("Click a cell to see its images here." if worst else "No errors at this epoch.")
+    else:
+        true, predicted = chosen
+        index = evaluation.select(true, predicted)
+        read = "rightly read" if true == predicted else "wrongly read"
+        st.markdown(f"**True {true}, {read} as {predicted}: {wording.count(len(index), 'image')}**")
+        shown = index[:SHOWN]
+        digit_grid(
+            resources.dataset_of(run).test.images[shown],
+            captions=[
+                f"test image {i:,}: {true} read as {predicted}, "
+                f"{wording.percent(evaluation.confidence[i], 1)} sure"
+                for i in shown
+            ],
+            marks=["right" if true == predicted else "wrong"] * len(shown),
+            label=f"True {true}, predicted {predicted}",
+            key="cell_images",
+        )
+        if len(index) > SHOWN:
+            st.caption(f"The {SHOWN} most confident are shown.")
+
+with st.expander("Precision, recall and F1 of each digit"):
+    st.dataframe(
+        evaluation.per_class().reset_index(),
+        hide_index=True,
+        column_config={
+            "digit": "Digit",
+            **{
+                name: st.column_config.ProgressColumn(
+                    title, format="percent", min_value=0, max_value=1, help=meaning
+                )
+                for name, title, meaning in (
+                    ("precision", "Precision", "Of the images read as this digit, how many are"),
+                    ("recall", "Recall", "Of the images of this digit, how many are found"),
+                    ("f1", "F1", "The harmonic mean of precision and recall"),
+                )
+            },
+            "support": st.column_config.NumberColumn("Images", help="Test images of this digit"),
+        },
+    )
+load_plotly()

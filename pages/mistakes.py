@@ -1,0 +1,68 @@
+"""Mistakes: every misclassified test digit at the cursor's epoch."""
+
+import streamlit as st
+
+from mnist_core import figures, wording
+from mnist_core.ui import frame, notices, paging, resources
+from mnist_core.ui.chart import chart, load_plotly
+from mnist_core.ui.digit_grid import digit_grid
+
+ORDERS = {"confidence": "most confident first", "loss": "largest loss first", "index": "by index"}
+PAGE_SIZE = 100
+
+frame.page_starts()
+
+st.title("Mistakes")
+run, moment, evaluation = notices.played()
+notices.moment_line(run, moment)
+images = resources.dataset_of(run).test.images
+
+with st.container(horizontal=True, key="filters", vertical_alignment="bottom"):
+    any_digit = [None, *range(10)]
+
+    def name(digit):
+        return "any" if digit is None else str(digit)
+
+    true = st.selectbox("True digit", any_digit, format_func=name, key="mistakes_true", width=120)
+    read = st.selectbox("Read as", any_digit, format_func=name, key="mistakes_read", width=120)
+    order = st.selectbox(
+        "Order", list(ORDERS), format_func=ORDERS.get, key="mistakes_order", width=220
+    )
+errors = evaluation.errors(true, read, order)
+total = int((~evaluation.right).sum())
+if not len(errors):
+    st.info("The network makes no such mistake at this epoch." if total else "No mistakes at all.")
+    st.stop()
+
+grid, opened = st.columns([3, 2], gap="medium")
+with grid:
+    shown = paging.page_of(errors, PAGE_SIZE, key="mistakes_page")
+    st.markdown(
+        f"**{wording.count(len(errors), 'mistake')}** of {wording.count(len(images))} test images"
+    )
+    picked = digit_grid(
+        images[shown],
+        captions=[
+            f"test image {i:,}: a {evaluation.labels[i]} read as {evaluation.predicted[i]}, "
+            f"{wording.percent(evaluation.confidence[i], 1)} sure"
+            for i in shown
+        ],
+        marks=["wrong"] * len(shown),
+        label="Misclassified test digits",
+        key="mistakes_grid",
+    )
+with opened:
+    index = int(shown[picked or 0])
+    truth, answer = int(evaluation.labels[index]), int(evaluation.predicted[index])
+    sure = wording.percent(evaluation.confidence[index], 1)
+    st.markdown(f"**Test image {index:,}: the network reads this {truth} as a {answer}, {sure} sure.**")
+    digit_grid(
+        images[index : index + 1], cell=220, key="mistake_large", label=f"Test image {index}, a {truth}"
+    )
+    chart(
+        figures.probabilities(evaluation.probabilities[index], truth),
+        key="mistake_probabilities",
+        height=280,
+    )
+    st.caption(f"Loss of this image: {wording.loss(float(evaluation.losses[index]))}")
+load_plotly()

@@ -1,0 +1,85 @@
+"""Shared data: small and made on the spot; the full MNIST only where MNIST_PATH names it."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mnist_core import data, runs
+from mnist_core.config import TrainConfig, dense_stack
+
+
+@pytest.fixture(scope="session")
+def small():
+    """400 training and 101 test images of the built-in digits: 101 leaves a partial batch."""
+    full = data.built_in_digits()
+    train = data.Split(full.train.images[:400].copy(), full.train.labels[:400].copy())
+    test = data.Split(full.test.images[:101].copy(), full.test.labels[:101].copy())
+    return data.Dataset("small", "memory", "fingerprint-of-small", train, test)
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    """The full MNIST; skips where it is not at hand."""
+    path = os.environ.get("MNIST_PATH")
+    if not path or not Path(path).exists():
+        pytest.skip("needs the full MNIST: set MNIST_PATH")
+    dataset = data.open_source(path)
+    if not dataset.is_mnist:
+        pytest.skip("MNIST_PATH does not name the real MNIST")
+    return dataset
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """An empty runs folder, the app's default for this test."""
+    folder = tmp_path / "runs"
+    monkeypatch.setenv("MNIST_RUNS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def tiny_config():
+    """A network of 16 hidden units that trains in a blink: 13 batches an epoch."""
+    return TrainConfig(layers=dense_stack((16,), "relu", 0.0), epochs=3, name="tiny")
+
+
+@pytest.fixture
+def recorded(root, small, tiny_config):
+    """A finished run as the screens find it, written without Keras: better from epoch to epoch."""
+    return write_run(root, small, tiny_config)
+
+
+def write_run(root, dataset, config, epochs=3, state="completed"):
+    """Write a recording by hand; the share of right answers grows with the epoch."""
+    run = runs.create(config, dataset.describe(), root)
+    runs.claim(root, run.id)
+    rng = np.random.default_rng(0)
+    labels = dataset.test.labels
+    steps = -(-len(dataset.train) // config.batch_size)
+    for epoch in range(epochs + 1):
+        logits = rng.normal(size=(len(labels), 10)).astype(np.float32)
+        logits[np.arange(len(labels)), labels] += 1.2 * epoch
+        accuracy = float((logits.argmax(1) == labels).mean())
+        if epoch:
+            for step in range(1, steps + 1):
+                runs.append(run, {
+                    "kind": "step", "step": (epoch - 1) * steps + step,
+                    "epoch": epoch - 1 + step / steps, "loss": 1 / (epoch + step / steps),
+                    "accuracy": 0.5 + epoch / 10, "seconds": epoch + step / steps,
+                    "images_per_second": 1000, "learning_rate": 0.001,
+                })  # fmt: skip
+        runs.record_logits(run, epoch, logits)
+        runs.append(run, {
+            "kind": "epoch", "step": epoch * steps, "epoch": epoch, "loss": 1 / (epoch + 1),
+            "accuracy": 0.5 + epoch / 10, "sample_loss": 0.9 / (epoch + 1),
+            "sample_accuracy": 0.5 + epoch / 9, "val_loss": 1.1 / (epoch + 1),
+            "val_accuracy": accuracy, "seconds": epoch + 1.0,
+        })  # fmt: skip
+        runs.record_weights(run, epoch, {"step": np.int64(epoch * steps)})
+    runs.beat(
+        run, step=epochs * steps, steps_per_epoch=steps, seconds=epochs + 1.0, test_accuracy=accuracy
+    )
+    runs.finish(run, state)
+    return runs.read(run.id, root)
