@@ -8,6 +8,6 @@ st.set_page_config(page_title="MNIST Lab", page_icon="🔢", layout="wide")
 st.session_state["frame"] = True
 page = frame.navigation()
 found = frame.resolve()
+frame.transport(found)  # drawn at the bottom, but first: the page shows where the cursor stands
 page.run()
-frame.transport(found)
 resources.keep_trainer()

@@ -44,6 +44,14 @@ def _figure(traces: list, title: str, **layout) -> go.Figure:
     return figure.update_layout(layout)
 
 
+def _inside(side: str) -> dict:
+    """Return a legend inside the plot, in the corner that the curves leave free."""
+    return {
+        "x": 0.99, "xanchor": "right", "y": 0.03 if side == "bottom" else 0.97, "yanchor": side,
+        "font": {"size": 14}, "bgcolor": "var(--st-background-color)",
+    }  # fmt: skip
+
+
 def _thinned(frame: pd.DataFrame) -> pd.DataFrame:
     """Keep at most MAX_POINTS rows, the last one always."""
     if len(frame) <= MAX_POINTS:
@@ -111,8 +119,7 @@ def learning_curves(
         traces,
         quantity.capitalize(),
         showlegend=True,
-        legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0, "font": {"size": 14}},
-        margin={"l": 64, "r": 16, "t": 44, "b": 120},
+        legend=_inside("bottom" if quantity == "accuracy" else "top"),
         xaxis={
             "title": {"text": "epoch"},
             "range": [0, planned_epochs * 1.02],
@@ -246,12 +253,13 @@ def probabilities(values: np.ndarray, true: int | None = None) -> go.Figure:
         marker={"color": colors},
         text=[f"{value:.0%}" if value >= 0.005 else "" for value in values],
         textposition="outside",
+        constraintext="none",
         cliponaxis=False,
         hovertemplate="digit %{x}: %{y:.2f} %<extra></extra>",
     )
     return _figure(
         [bars],
-        f"{'✓' if true in (None, answer) else '✗'} reads it as {answer}",
+        f"Read as {answer}" + (f", it is {true}" if true not in (None, answer) else ""),
         xaxis={"title": {"text": "digit"}, "dtick": 1, "showgrid": False, "zeroline": False},
         yaxis={"title": {"text": "probability (%)"}, "range": [0, 112], "tickvals": [0, 50, 100]},
     )
@@ -265,6 +273,7 @@ def class_balance(counts: np.ndarray, split: str) -> go.Figure:
         marker={"color": DIGIT_COLORS},
         text=[f"{count:,}" for count in counts],
         textposition="outside",
+        constraintext="none",
         cliponaxis=False,
         hovertemplate="digit %{x}: %{y:,} images<extra></extra>",
     )
@@ -284,13 +293,14 @@ def pixels(image: np.ndarray) -> go.Figure:
         colorscale=[[0, "var(--st-background-color)"], [1, "var(--st-text-color)"]],
         showscale=False, xgap=1, ygap=1,
         text=[[str(value) if value else "" for value in row] for row in image],
-        texttemplate="%{text}", textfont={"size": 9},
+        texttemplate="%{text}", textfont={"size": 8},
         hovertemplate="row %{y}, column %{x}: %{z} of 255<extra></extra>",
     )  # fmt: skip
     inked = int((image > 0).sum())
     return _figure(
         [heatmap],
         f"{wording.count(inked, 'pixel')} of 784 with ink",
+        margin={"l": 48, "r": 8, "t": 36, "b": 48},
         xaxis={"title": {"text": "column (pixel)"}, "showgrid": False, "zeroline": False,
                "constrain": "domain", "range": [-0.5, 27.5]},
         yaxis={"title": {"text": "row (pixel)"}, "range": [27.5, -0.5], "showgrid": False,

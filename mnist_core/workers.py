@@ -135,7 +135,8 @@ def ensure_trainer(root: Path, warm_after: float = 0.0) -> None:
         if _trainer is not None and _trainer.poll() is None:
             return
         try:
-            trainer_lock(root).acquire().release(force=True)
+            with trainer_lock(root):
+                pass
         except (Timeout, OSError):
             return  # another process trains here, or nothing can be written: runs.create says so
         with open(root / "trainer.log", "ab") as log:

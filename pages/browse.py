@@ -11,7 +11,7 @@ PAGE_SIZE = 120
 
 frame.page_starts()
 
-st.title("Browse")
+frame.title("Browse", "Look at the digits before a network does.")
 dataset = resources.dataset()
 with st.container(horizontal=True, key="filters", vertical_alignment="bottom"):
     name = st.segmented_control(
@@ -29,7 +29,7 @@ with st.container(horizontal=True, key="filters", vertical_alignment="bottom"):
 split = dataset.train if name == "training" else dataset.test
 index = selection.arrange(split, labels, seed if order == "shuffled" else None)
 
-grid, opened = st.columns([3, 2], gap="medium")
+grid, opened = st.columns(2, gap="medium")
 with grid:
     shown = paging.page_of(index, PAGE_SIZE, key="browse_page")
     st.markdown(f"**{wording.count(len(index), 'image')}** of the {name} set")
@@ -42,7 +42,7 @@ with grid:
 with opened:
     number = int(shown[picked or 0])
     st.markdown(f"**{name.capitalize()} image {number:,}: a {split.labels[number]}**")
-    chart(figures.pixels(split.images[number]), key="browse_pixels", height=460)
+    chart(figures.pixels(split.images[number]), key="browse_pixels", height=560)
     st.caption("0 is background, 255 full ink. The network sees these numbers divided by 255.")
 
 chart(

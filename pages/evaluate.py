@@ -11,24 +11,29 @@ SHOWN = 120  # images of a cell
 
 frame.page_starts()
 
-st.title("Evaluate")
+frame.title("Evaluate", "How often is the network right, and what does it take for what?")
 run, moment, evaluation = notices.played()
-notices.moment_line(run, moment)
 errors = evaluation.errors()
-numbers = st.container(horizontal=True, key="numbers")
-numbers.metric("Test accuracy", wording.percent(evaluation.accuracy), width=190)
-numbers.metric("Test loss", wording.loss(evaluation.loss), width=150)
-numbers.metric("Wrong", f"{len(errors):,} of {len(evaluation.labels):,}", width=220)
-with numbers.container(horizontal=True, vertical_alignment="center", width="stretch"):
-    unit = st.segmented_control(
-        "Cells show", ["counts", "% of row"], default="counts", required=True, key="cells_show"
-    )
-    fade = st.toggle("Fade the right answers", value=True, key="fade_diagonal")
-
 picture, selection = st.columns([3, 2], gap="medium")
 chosen = st.session_state.get("confusion_cell")
+with selection:
+    with st.container(horizontal=True, key="numbers"):
+        st.metric("Test accuracy", wording.percent(evaluation.accuracy), width=140)
+        st.metric("Test loss", wording.loss(evaluation.loss), width=110)
+        st.metric(f"Wrong of {len(evaluation.labels):,}", f"{len(errors):,}", width=140)
+    with st.container(horizontal=True, key="cells", vertical_alignment="center"):
+        unit = st.segmented_control(
+            "Cells show",
+            ["counts", "% of row"],
+            default="counts",
+            required=True,
+            key="cells_show",
+            label_visibility="collapsed",
+        )
+        fade = st.toggle("Fade the right answers", value=True, key="fade_diagonal")
 with picture:
-    clicked = chart(
+    st.caption(notices.moment_line(run, moment))
+    chart(
         figures.confusion_matrix(
             evaluation.confusion,
             per_cent=unit == "% of row",
@@ -36,15 +41,14 @@ with picture:
             chosen=chosen,
         ),
         key="confusion",
-        height=500,
+        height=450,
         on_click=lambda point: st.session_state.update(
             confusion_cell=(int(point["y"]), int(point["x"]))
         ),
     )
 with selection:
     if chosen is None:
-        worst = evaluation.worst_confusion()
-        st.info("Click a cell to see its images here." if worst else "No errors at this epoch.")
+        st.info("Click a cell to see its images here.")
     else:
         true, predicted = chosen
         index = evaluation.select(true, predicted)
@@ -60,6 +64,7 @@ with selection:
             ],
             marks=["right" if true == predicted else "wrong"] * len(shown),
             label=f"True {true}, predicted {predicted}",
+            height=330,
             key="cell_images",
         )
         if len(index) > SHOWN:

@@ -37,8 +37,8 @@ with right:
         "in seconds."
     )
     notices.train_paper_button()
-    frame.page_link("browse", "Look at the digits first", icon="🔎")
-    frame.page_link("train", "Choose another network", icon="🏋️")
+    frame.page_link("browse", "Look at the digits first", icon=":material/grid_view:")
+    frame.page_link("train", "Choose another network", icon=":material/model_training:")
 
 st.subheader("Latest runs")
 latest = runs.list_runs()
@@ -46,7 +46,7 @@ if not latest:
     st.write("None yet. A run is a recording: it stays here and can be played back.")
 for run in latest[:8]:
     with st.container(key=f"latest_{run.id}", horizontal=True, vertical_alignment="center"):
-        st.markdown(f"{frame.STATE_ICONS[run.state]} **{run.config.title}**", width=260)
+        st.markdown(f"{frame.STATE_MARKS[run.state]} **{run.config.title}**", width=260)
         st.markdown(f"{wording.percent(run.status.get('test_accuracy'))} of the test set", width=190)
         st.caption(f"{run.state} · {run.dataset.get('name', '')} · {run.id}", width="stretch")
         if st.button("Open", key=f"open_{run.id}"):

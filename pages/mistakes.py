@@ -12,9 +12,8 @@ PAGE_SIZE = 100
 
 frame.page_starts()
 
-st.title("Mistakes")
+frame.title("Mistakes", "Every test digit that the network reads wrongly.")
 run, moment, evaluation = notices.played()
-notices.moment_line(run, moment)
 images = resources.dataset_of(run).test.images
 
 with st.container(horizontal=True, key="filters", vertical_alignment="bottom"):
@@ -38,7 +37,8 @@ grid, opened = st.columns([3, 2], gap="medium")
 with grid:
     shown = paging.page_of(errors, PAGE_SIZE, key="mistakes_page")
     st.markdown(
-        f"**{wording.count(len(errors), 'mistake')}** of {wording.count(len(images))} test images"
+        f"**{wording.count(len(errors), 'mistake')}** in {wording.count(len(images))} images. "
+        f"{notices.moment_line(run, moment)}."
     )
     picked = digit_grid(
         images[shown],
@@ -56,13 +56,19 @@ with opened:
     truth, answer = int(evaluation.labels[index]), int(evaluation.predicted[index])
     sure = wording.percent(evaluation.confidence[index], 1)
     st.markdown(f"**Test image {index:,}: the network reads this {truth} as a {answer}, {sure} sure.**")
-    digit_grid(
-        images[index : index + 1], cell=220, key="mistake_large", label=f"Test image {index}, a {truth}"
-    )
-    chart(
-        figures.probabilities(evaluation.probabilities[index], truth),
-        key="mistake_probabilities",
-        height=280,
-    )
+    digit, bars = st.columns([2, 3], vertical_alignment="center")
+    with digit:
+        digit_grid(
+            images[index : index + 1],
+            cell=190,
+            key="mistake_large",
+            label=f"Test image {index}, a {truth}",
+        )
+    with bars:
+        chart(
+            figures.probabilities(evaluation.probabilities[index], truth),
+            key="mistake_probabilities",
+            height=300,
+        )
     st.caption(f"Loss of this image: {wording.loss(float(evaluation.losses[index]))}")
 load_plotly()

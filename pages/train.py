@@ -8,7 +8,7 @@ from mnist_core.ui.chart import load_plotly
 
 frame.page_starts()
 
-st.title("Train")
+frame.title("Train", "Choose a network, start it, and watch it learn.")
 controls, picture = st.columns([1, 3], gap="large")
 with controls:
     hyperparameters.choose_preset()
@@ -24,7 +24,7 @@ with controls:
         problem = str(error)
     with start:
         pressed = st.button(
-            "Start training", type="primary", icon="▶️", width="stretch", disabled=bool(problem),
+            "Start training", type="primary", icon=":material/play_arrow:", width="stretch", disabled=bool(problem),
             help=problem,
         )  # fmt: skip
         if problem:

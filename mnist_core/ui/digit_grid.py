@@ -55,36 +55,32 @@ def digit_grid(
     n = _checked(images, captions, marks, selected)
     raw = np.ascontiguousarray(images).tobytes()
     token = f"{n}-{hashlib.blake2b(raw, digest_size=8).hexdigest()}"
-
     pick = (st.session_state.get(key) or {}).get("selected") or {}
     seen = f"{key}.seen"
     news = pick != st.session_state.get(seen)
     # A pick from images that were there before says nothing about these.
     if pick.get("token") == token and pick["index"] in range(n) and (news or selected is None):
         selected = pick["index"]
+    view = {"cell": cell, "columns": columns, "height": height, "label": label}
     data = {
         "images": base64.b64encode(zlib.compress(raw, 1)).decode(),
         "count": n,
         "token": token,
-        "captions": captions and list(captions),
-        "marks": marks and list(marks),
-        "selected": selected,
+        "captions": None if captions is None else list(captions),
+        "marks": None if marks is None else list(marks),
+        "selected": None if selected is None else int(selected),  # JSON knows no numpy integers
         "heard": pick.get("at"),
-        "cell": cell,
-        "columns": columns,
-        "height": height,
-        "label": label,
     }
-    _GRID(key=key, data=data, on_selected_change=lambda: None)
+    _GRID(key=key, data=data | view, on_selected_change=lambda: None)
     st.session_state[seen] = pick
-    return selected
+    return data["selected"]
 
 
 def _checked(images, captions, marks, selected) -> int:
     if images.dtype != np.uint8 or images.ndim != 3 or images.shape[1:] != (28, 28):
         raise ValueError(f"Expected uint8 (N, 28, 28). Received: {images.dtype} {images.shape}.")
     n = len(images)
-    for name, given in (("captions", captions), ("marks", marks)):
+    for name, given in {"captions": captions, "marks": marks}.items():
         if given is not None and len(given) != n:
             raise ValueError(f"Expected {n} {name}, one an image. Received: {len(given)}.")
     if marks is not None and not set(marks) <= {"", "right", "wrong"}:

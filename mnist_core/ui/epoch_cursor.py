@@ -44,7 +44,7 @@ def epoch_cursor(
     if move != st.session_state.get(seen) and move.get("index") in range(len(labels)):
         index = move["index"]
     text = caption if labels else "nothing recorded yet"
-    data = {"labels": list(labels), "index": index, "caption": text, "heard": move.get("at")}
+    data = {"labels": list(labels), "index": int(index), "caption": text, "heard": move.get("at")}
     _CURSOR(key=key, data=data, on_moved_change=lambda: None)
     st.session_state[seen] = move
-    return index
+    return data["index"]

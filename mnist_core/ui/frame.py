@@ -12,24 +12,24 @@ from mnist_core import runs, wording
 from mnist_core.ui import resources
 from mnist_core.ui.epoch_cursor import epoch_cursor
 
-PAGES = {  # file: (title, icon, address)
-    "home": ("Home", "🏠"),
-    "browse": ("Browse", "🔎"),
-    "train": ("Train", "🏋️"),
-    "evaluate": ("Evaluate", "🎯"),
-    "mistakes": ("Mistakes", "❌"),
-}
-STATE_ICONS = {
-    "queued": "⏳", "running": "🔴", "paused": "⏸️", "completed": "✅", "stopped": "⏹️",
-    "diverged": "💥", "failed": "⚠️", "interrupted": "⚡",
+# In the order of the story. Without icons: a material icon here is also fetched from the internet
+# as the browser tab's.
+PAGES = ("home", "browse", "train", "evaluate", "mistakes")
+# The bar at the bottom is as low as a player's; without the rule it only stands a little higher.
+STYLE = """<style>
+[data-testid="stBottomBlockContainer"] { padding-top: 0.5rem; padding-bottom: 0.75rem; }
+</style>"""
+STATE_MARKS = {
+    "queued": "…", "running": "●", "paused": "‖", "completed": "✓", "stopped": "■",
+    "diverged": "✗", "failed": "✗", "interrupted": "!",
 }  # fmt: skip
 
 
 def navigation():
     """Declare the pages and return the one to run; also what switches off the legacy mode."""
     pages = [
-        st.Page(f"pages/{name}.py", title=title, icon=icon, default=name == "home")
-        for name, (title, icon) in PAGES.items()
+        st.Page(f"pages/{name}.py", title=name.capitalize(), default=name == "home")
+        for name in PAGES
     ]
     return st.navigation(pages, position="top")
 
@@ -43,6 +43,13 @@ def page_starts() -> None:
     if not st.session_state.get("frame"):
         navigation()
         st.rerun()
+
+
+def title(name: str, sentence: str) -> None:
+    """Draw a page's title and the sentence that says what it is for, in one row where it fits."""
+    with st.container(horizontal=True, vertical_alignment="bottom", key="title"):
+        st.title(name, width="content", anchor=False)
+        st.caption(sentence, width="content")
 
 
 def page_link(name: str, label: str, **style) -> None:
@@ -108,7 +115,6 @@ def resolve() -> list[runs.Run]:
             st.warning(f"{asked[:20]!r} is not an epoch. The latest is shown.")
             st.session_state["epoch"] = None
     st.session_state["_current"] = current
-    _to_url()
     return found
 
 
@@ -116,12 +122,13 @@ def run_label(run: runs.Run) -> str:
     """A line for lists: state, name, accuracy, time."""
     accuracy = run.status.get("test_accuracy")
     figure = f" · {wording.percent(accuracy)}" if accuracy is not None else ""
-    return f"{STATE_ICONS[run.state]} {run.config.title}{figure} · {run.id[9:11]}:{run.id[11:13]}"
+    return f"{STATE_MARKS[run.state]} {run.config.title}{figure} · {run.id[9:11]}:{run.id[11:13]}"
 
 
 def transport(found: list[runs.Run]) -> None:
     """Draw the bar at the bottom: data, run picker and epoch cursor."""
     run = current_run()
+    st.html(STYLE)
     with st.bottom, st.container(key="transport", horizontal=True, vertical_alignment="center"):
         data_chip()
         if run is None:
@@ -146,7 +153,7 @@ def transport(found: list[runs.Run]) -> None:
         if moments and picked != index:
             # The last moment is "the latest": it follows a live run.
             st.session_state["epoch"] = None if picked == len(moments) - 1 else labels[picked]
-            st.rerun()
+    _to_url()
 
 
 def data_chip() -> None:
@@ -158,7 +165,7 @@ def data_chip() -> None:
         st.badge(f"MNIST {images}", color="green", help="60,000 training and 10,000 test images")
         return
     label = "Built-in sample digits, not MNIST" if dataset.is_built_in else f"{dataset.name} {images}"
-    with st.popover(label, icon="🧪"):
+    with st.popover(label, icon=":material/science:"):
         data_sources()
 
 

@@ -104,19 +104,19 @@ def _sentence(run: runs.Run, position: float, steps: pd.DataFrame) -> str:
 
 def _buttons(run: runs.Run) -> None:
     if run.active:
-        if st.button("Stop", icon="⏹️", key="stop"):
+        if st.button("Stop", icon=":material/stop:", key="stop"):
             _do(lambda: runs.stop(run))
         return
     resumable = run.state in runs.RESUMABLE
     why = None if resumable else f"A {run.state} run cannot go on."
     if run.state == "completed":
-        with st.popover("More epochs", icon="⏩"):
+        with st.popover("More epochs", icon=":material/fast_forward:"):
             more = st.number_input("Epochs to add", 1, 200, 5, key="more_epochs")
             if run.config.schedule == "cosine":
                 st.caption("The schedule has ended; added epochs use its final, low rate.")
             if st.button("Train on", key="train_on"):
                 _do(lambda: runs.resume(run, more))
-    elif st.button("Resume", icon="▶️", key="resume", disabled=not resumable, help=why):
+    elif st.button("Resume", icon=":material/play_arrow:", key="resume", disabled=not resumable, help=why):
         _do(lambda: runs.resume(run))
 
 
@@ -147,7 +147,7 @@ def _curves(run: runs.Run) -> None:
                     validation_name=name,
                 ),
                 key=f"curve_{quantity}",
-                height=400,
+                height=350,
             )
 
 

@@ -12,7 +12,7 @@ from mnist_core.ui import frame, resources
 
 def train_paper_button(label: str = "Train the paper's network") -> None:
     """Offer the button that queues the paper's preset and opens the Train page."""
-    if st.button(label, type="primary", icon="▶️", key="train_paper"):
+    if st.button(label, type="primary", icon=":material/play_arrow:", key="train_paper"):
         try:
             run = resources.start_training(preset("paper"))
         except (runs.RunsError, ValueError) as error:
@@ -34,7 +34,7 @@ def played() -> tuple[runs.Run, float, Evaluation]:
         st.stop()
     if moment is None:
         st.info(f"Nothing is recorded of this run yet: it is {run.state}. {reason_of(run)}")
-        frame.page_link("train", "See it on the Train page", icon="🏋️")
+        frame.page_link("train", "See it on the Train page")
         st.stop()
     try:
         return run, moment, resources.evaluation(run, moment)
@@ -47,8 +47,8 @@ def reason_of(run: runs.Run) -> str:
     return run.status.get("reason") or ""
 
 
-def moment_line(run: runs.Run, moment: float) -> None:
-    """One line under the title: which network, at which epoch, measured on what."""
+def moment_line(run: runs.Run, moment: float) -> str:
+    """Return which network, at which epoch, measured on what, in one line."""
     when = "before any training" if moment == 0 else f"after epoch {wording.epoch(moment)}"
     data = run.dataset.get("name", "unknown data")
-    st.caption(f"{run.config.title} ({run.config.architecture}), {when}, test set of {data}")
+    return f"{run.config.title} ({run.config.architecture}), {when}, on the test set of {data}"
