@@ -133,7 +133,9 @@ def learning_curves(
         },
     )
     if cursor is not None:
-        figure.add_vline(x=cursor, line={"color": "var(--st-text-color)", "width": 1, "dash": "dot"})
+        figure.add_vline(
+            x=cursor, line={"color": "var(--st-text-color)", "width": 1, "dash": "dot"}
+        )
     return figure
 
 

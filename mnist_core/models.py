@@ -111,6 +111,20 @@ def set_learning_rate(model: keras.Sequential, rate: float, base: float) -> None
         model.optimizer.learning_rate = rate
 
 
+def start_anew(model: keras.Sequential, fresh: keras.Sequential) -> None:
+    """Give a trained network the weights and optimizer state of a like one that is freshly built."""
+    model.stop_training = False
+    pairs = zip(
+        [*model.weights, *model.optimizer.variables],
+        [*fresh.weights, *fresh.optimizer.variables],
+        strict=True,
+    )
+    for variable, start in pairs:
+        variable.assign(start)
+    if isinstance(schedule := model.optimizer._learning_rate, ScheduledRate):
+        schedule.factor.assign(1.0)
+
+
 def plain(model: keras.Sequential) -> keras.Sequential:
     """Return the same network without its training; it loads in Keras with nothing of ours."""
     return keras.Sequential([keras.layers.Input(IMAGE_SHAPE, dtype="uint8"), *model.layers])

@@ -38,9 +38,7 @@ from filelock import FileLock, Timeout
 from mnist_core.config import TrainConfig
 
 RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
-STATES = (
-    "queued running paused completed stopped diverged failed interrupted".split()
-)
+STATES = "queued running paused completed stopped diverged failed interrupted".split()
 ACTIVE = ("queued", "running")
 RESUMABLE = ("paused", "completed", "stopped", "failed", "interrupted")
 MAX_QUEUE = 8
@@ -134,7 +132,9 @@ class Run:
     def epochs(self) -> pd.DataFrame:
         """The reports at the epochs' ends, epoch 0 (untrained) first; index: epoch."""
         rows = self.metrics[self.metrics["kind"] == "epoch"]
-        return rows.assign(epoch=rows["epoch"].astype(int)).drop_duplicates("epoch").set_index("epoch")
+        return (
+            rows.assign(epoch=rows["epoch"].astype(int)).drop_duplicates("epoch").set_index("epoch")
+        )
 
     @cached_property
     def moments(self) -> list[float]:
@@ -277,7 +277,9 @@ def create(config: TrainConfig, dataset: dict[str, Any], root: Path | None = Non
                 f"{MAX_QUEUE} runs are waiting already. Wait for one to end, or stop one."
             )
         if shutil.disk_usage(root).free < FREE_BYTES_NEEDED:
-            raise RunsError(f"The disk of {root} is almost full. Free some space, then start again.")
+            raise RunsError(
+                f"The disk of {root} is almost full. Free some space, then start again."
+            )
         path = root / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         # The folder appears under its name only when it is complete.
         beside = root / f".new-{path.name}"
@@ -308,7 +310,10 @@ def settle(root: Path) -> None:
     """Write "interrupted" into every running run whose process is gone."""
     with _transition(root):
         for run in list_runs(root):
-            if run.state == "interrupted" and read_json(run.path / "status.json")["state"] != run.state:
+            if (
+                run.state == "interrupted"
+                and read_json(run.path / "status.json")["state"] != run.state
+            ):
                 _update_status(run.path, **run.status, ended=now())
 
 
@@ -335,7 +340,9 @@ def stop(run: Run) -> None:
     with _transition(run.path.parent):
         state = read(run.id, run.path.parent).state
         if state == "queued":
-            _update_status(run.path, state="stopped", reason="Stopped while it waited.", ended=now())
+            _update_status(
+                run.path, state="stopped", reason="Stopped while it waited.", ended=now()
+            )
         elif state == "running":
             set_control(run, stop=True)
 

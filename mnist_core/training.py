@@ -13,6 +13,7 @@ import math
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -86,6 +87,40 @@ def compile_forward(model: keras.Sequential) -> Callable[[np.ndarray], np.ndarra
     return forward
 
 
+@dataclass(frozen=True)
+class Compiled:
+    """A network with its two compiled calls: train on a chunk, and logits of images."""
+
+    model: keras.Sequential
+    chunk: Callable[..., dict[str, tf.Tensor]]
+    forward: Callable[[np.ndarray], np.ndarray]
+
+
+KEPT = 3
+_compiled: dict[tuple, Compiled] = {}
+
+
+def compiled(config: TrainConfig, total_steps: int) -> Compiled:
+    """Return the config's network as freshly built, compiled before if a like one was.
+
+    Compiling takes over a second, a third of the paper's training. Networks that differ in seed,
+    constant learning rate or data alone share the compiled code; weights and optimizer start anew.
+    """
+    fresh = models.build(config, total_steps)
+    key = (config.layers, config.optimizer, config.batch_size, config.schedule)
+    if config.schedule != "constant":
+        key += (config.learning_rate, total_steps)
+    found = _compiled.pop(key, None)
+    if found is None:
+        found = Compiled(fresh, compile_chunk(fresh), compile_forward(fresh))
+    elif fresh is not found.model:
+        models.start_anew(found.model, fresh)
+    _compiled[key] = found  # the last used comes last
+    for old in list(_compiled)[:-KEPT]:
+        del _compiled[old]
+    return found
+
+
 def epoch_order(config: TrainConfig, size: int, epoch: int) -> np.ndarray:
     """Return the permutation of `size` images for an epoch (0-based); of (seed, epoch) alone."""
     return np.random.default_rng([config.seed, epoch]).permutation(size)
@@ -112,7 +147,12 @@ class Batches:
     """The training images of a run, gathered chunk by chunk."""
 
     def __init__(self, config: TrainConfig, train: Split, chosen: np.ndarray):
-        self.config, self.images, self.labels, self.chosen = config, train.images, train.labels, chosen
+        self.config, self.images, self.labels, self.chosen = (
+            config,
+            train.images,
+            train.labels,
+            chosen,
+        )
         self.full, self.rest = divmod(len(chosen), config.batch_size)
         self.per_epoch = self.full + bool(self.rest)
         self.size = min(steps_per_chunk(config), max(1, self.full))
@@ -146,6 +186,7 @@ class Recorder(keras.callbacks.Callback):
         dataset: Dataset,
         batches: Batches,
         validation: np.ndarray,
+        forward: Callable[[np.ndarray], np.ndarray],
         gone: Callable[[], str | None],
         report: Callable[[dict[str, Any]], None],
         began: float,
@@ -153,7 +194,7 @@ class Recorder(keras.callbacks.Callback):
         super().__init__()
         self.began = began
         self.run, self.config, self.batches = run, run.config, batches
-        self.gone, self.report = gone, report
+        self.forward, self.gone, self.report = forward, gone, report
         self.steps = batches.per_epoch
         self.step = 0
         self.end: tuple[str, str | None] | None = None  # state and reason, once it is decided
@@ -184,10 +225,6 @@ class Recorder(keras.callbacks.Callback):
         """The step to train to: what viewers asked for, or the planned end."""
         until = self.level.get("run_until")
         return self.config.epochs * self.steps if until is None else int(until)
-
-    def set_model(self, model: keras.Sequential) -> None:
-        super().set_model(model)
-        self.forward = compile_forward(model)
 
     def on_train_begin(self, logs=None) -> None:
         """Start from the last recorded moment, or record the untrained network as epoch 0."""
@@ -306,12 +343,11 @@ class Recorder(keras.callbacks.Callback):
         self._chunk_began = time.perf_counter()
 
     def _variables(self) -> dict[str, list[keras.Variable]]:
-        return {
-            "weights": self.model.weights,
-            "optimizer": self.model.optimizer.variables,
-            "metrics": self.model.metrics_variables,
-            "random": _random_states(self.model),
-        }
+        groups = {"weights": self.model.weights, "optimizer": self.model.optimizer.variables}
+        if self.step % self.steps:  # at an epoch's end they start anew
+            groups["metrics"] = self.model.metrics_variables
+            groups["random"] = _random_states(self.model)
+        return groups
 
     def _arrays(self) -> dict[str, np.ndarray]:
         arrays = {
@@ -384,9 +420,9 @@ def _fit(run: runs.Run, dataset: Dataset, gone, report) -> None:
         dataset.train.labels, config.training_size, config.validation_share, config.seed
     )
     batches = Batches(config, dataset.train, chosen)
-    model = models.build(config, config.epochs * batches.per_epoch)
-    chunk = compile_chunk(model)
-    recorder = Recorder(run, dataset, batches, validation, gone, report, began)
+    network = compiled(config, config.epochs * batches.per_epoch)
+    model = network.model
+    recorder = Recorder(run, dataset, batches, validation, network.forward, gone, report, began)
     callbacks = keras.callbacks.CallbackList([recorder], model=model)
     callbacks.on_train_begin()
     while recorder.step < recorder.target and not model.stop_training:
@@ -397,7 +433,7 @@ def _fit(run: runs.Run, dataset: Dataset, gone, report) -> None:
         last = min(batches.per_epoch, recorder.target - epoch * batches.per_epoch)
         for start, count in batches.plan(first, last):
             images, labels = batches.gather(order, start, count)
-            logs = chunk(tf.constant(images), tf.constant(labels), tf.constant(count))
+            logs = network.chunk(tf.constant(images), tf.constant(labels), tf.constant(count))
             callbacks.on_train_batch_end(start + count - 1, logs)
             if model.stop_training:
                 break
@@ -409,8 +445,8 @@ def _fit(run: runs.Run, dataset: Dataset, gone, report) -> None:
 def warm_up() -> None:
     """Compile the paper's network once on zeros, so that the first real training starts at once."""
     config = preset("paper")
-    model = models.build(config)
+    network = compiled(config, total_steps=1)
     images = np.zeros((steps_per_chunk(config), config.batch_size, 28, 28), np.uint8)
     labels = np.zeros(images.shape[:2], np.uint8)
-    compile_chunk(model)(tf.constant(images), tf.constant(labels), tf.constant(1))
-    compile_forward(model)(images[0])
+    network.chunk(tf.constant(images), tf.constant(labels), tf.constant(1))
+    network.forward(np.zeros((EXAM_BATCH, *IMAGE_SHAPE), np.uint8))

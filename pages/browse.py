@@ -46,6 +46,8 @@ with opened:
     st.caption("0 is background, 255 full ink. The network sees these numbers divided by 255.")
 
 chart(
-    figures.class_balance(selection.counts(split), f"{name.capitalize()} set"), key="class_balance", height=300
+    figures.class_balance(selection.counts(split), f"{name.capitalize()} set"),
+    key="class_balance",
+    height=300,
 )
 load_plotly()

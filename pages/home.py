@@ -47,7 +47,9 @@ if not latest:
 for run in latest[:8]:
     with st.container(key=f"latest_{run.id}", horizontal=True, vertical_alignment="center"):
         st.markdown(f"{frame.STATE_MARKS[run.state]} **{run.config.title}**", width=260)
-        st.markdown(f"{wording.percent(run.status.get('test_accuracy'))} of the test set", width=190)
+        st.markdown(
+            f"{wording.percent(run.status.get('test_accuracy'))} of the test set", width=190
+        )
         st.caption(f"{run.state} · {run.dataset.get('name', '')} · {run.id}", width="stretch")
         if st.button("Open", key=f"open_{run.id}"):
             frame.run_changed(run.id)

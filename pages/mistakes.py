@@ -55,7 +55,9 @@ with opened:
     index = int(shown[picked or 0])
     truth, answer = int(evaluation.labels[index]), int(evaluation.predicted[index])
     sure = wording.percent(evaluation.confidence[index], 1)
-    st.markdown(f"**Test image {index:,}: the network reads this {truth} as a {answer}, {sure} sure.**")
+    st.markdown(
+        f"**Test image {index:,}: the network reads this {truth} as a {answer}, {sure} sure.**"
+    )
     digit, bars = st.columns([2, 3], vertical_alignment="center")
     with digit:
         digit_grid(

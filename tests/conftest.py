@@ -79,7 +79,11 @@ def write_run(root, dataset, config, epochs=3, state="completed"):
         })  # fmt: skip
         runs.record_weights(run, epoch, {"step": np.int64(epoch * steps)})
     runs.beat(
-        run, step=epochs * steps, steps_per_epoch=steps, seconds=epochs + 1.0, test_accuracy=accuracy
+        run,
+        step=epochs * steps,
+        steps_per_epoch=steps,
+        seconds=epochs + 1.0,
+        test_accuracy=accuracy,
     )
     runs.finish(run, state)
     return runs.read(run.id, root)

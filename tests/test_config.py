@@ -72,7 +72,13 @@ def test_json_there_and_back(name):
 
 
 def test_foreign_json_is_refused():
-    for data in ({"colour": 1}, {"layers": [{"kind": "lstm"}]}, {"layers": [{}]}, [], {"epochs": 0}):
+    for data in (
+        {"colour": 1},
+        {"layers": [{"kind": "lstm"}]},
+        {"layers": [{}]},
+        [],
+        {"epochs": 0},
+    ):
         with pytest.raises(ValueError, match="Expected"):
             TrainConfig.from_dict(data)
     with pytest.raises(ValueError, match="preset among"):

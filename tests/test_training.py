@@ -117,7 +117,9 @@ def through(small, tmp_path_factory):
 @pytest.mark.parametrize(
     ("name", "chunks"), [("dense", 2), ("dense", 5), ("conv", 7), ("partial batch", 8)]
 )
-def test_a_resumed_run_equals_one_that_went_through(root, small, through, name, chunks, monkeypatch):
+def test_a_resumed_run_equals_one_that_went_through(
+    root, small, through, name, chunks, monkeypatch
+):
     config = CONFIGS[name]
     monkeypatch.setattr(training, "CHUNK_IMAGES", 3 * config.batch_size)
     broken = record(root, small, config, gone=stopper(chunks))
@@ -237,3 +239,12 @@ def test_metrics_lines_are_plain_json(through):
     steps = [line["step"] for line in lines if line["kind"] == "step"]
     assert steps == sorted(steps) and steps[-1] == 20
     assert run.metrics["images_per_second"].dropna().gt(0).all()
+
+
+def test_compiled_code_is_shared_and_starts_anew(root, small, through):
+    first = training.compiled(DENSE, 20)
+    again = training.compiled(replace(DENSE, seed=5, learning_rate=0.1), 20)
+    assert again is first
+    assert float(again.model.optimizer.learning_rate) == pytest.approx(0.1)
+    assert_same_recording(record(root, small, DENSE), through(DENSE))
+    assert training.compiled(replace(DENSE, batch_size=8), 20) is not first

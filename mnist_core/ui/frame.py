@@ -164,7 +164,9 @@ def data_chip() -> None:
     if dataset.is_mnist:
         st.badge(f"MNIST {images}", color="green", help="60,000 training and 10,000 test images")
         return
-    label = "Built-in sample digits, not MNIST" if dataset.is_built_in else f"{dataset.name} {images}"
+    label = (
+        "Built-in sample digits, not MNIST" if dataset.is_built_in else f"{dataset.name} {images}"
+    )
     with st.popover(label, icon=":material/science:"):
         data_sources()
 

@@ -105,9 +105,7 @@ def fields() -> TrainConfig:
         st.number_input, "Seed", "seed", step=1,
         help="The same seed gives the same weights, order and result again",
     )  # fmt: skip
-    chosen = TrainConfig(
-        layers, optimizer, rate, schedule, batch, epochs, share, size, seed
-    )
+    chosen = TrainConfig(layers, optimizer, rate, schedule, batch, epochs, share, size, seed)
     return _named(chosen)
 
 

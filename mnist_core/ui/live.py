@@ -116,7 +116,9 @@ def _buttons(run: runs.Run) -> None:
                 st.caption("The schedule has ended; added epochs use its final, low rate.")
             if st.button("Train on", key="train_on"):
                 _do(lambda: runs.resume(run, more))
-    elif st.button("Resume", icon=":material/play_arrow:", key="resume", disabled=not resumable, help=why):
+    elif st.button(
+        "Resume", icon=":material/play_arrow:", key="resume", disabled=not resumable, help=why
+    ):
         _do(lambda: runs.resume(run))
 
 
