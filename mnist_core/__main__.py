@@ -32,6 +32,7 @@ def _arguments() -> argparse.Namespace:
     work = commands.add_parser("work", help="be the trainer of a runs folder (the app starts it)")
     work.add_argument("--parent", type=int, help="leave when this process is gone")
     work.add_argument("--warm-after", type=float, default=0.0)
+    work.add_argument("--source", help="data to have ready")
     listing = commands.add_parser("list", help="list the runs")
     evaluate = commands.add_parser("evaluate", help="show a run's test figures")
     evaluate.add_argument("run", help="the id of a run")
@@ -196,7 +197,7 @@ def evaluate(options: argparse.Namespace) -> int:
 
 def work(options: argparse.Namespace) -> int:
     """Be the trainer."""
-    workers.work(options.runs, options.parent, options.warm_after)
+    workers.work(options.runs, options.parent, options.warm_after, options.source)
     return 0
 
 

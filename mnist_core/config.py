@@ -1,4 +1,4 @@
-"""TrainConfig: the hyperparameters of a run, their limits and presets, and the layers as plain data.
+"""TrainConfig: a run's hyperparameters with limits and presets, and the layers as plain data.
 
 The forms, the command line and the trainer read defaults, limits, shapes and parameter counts from
 here alone. Nothing is imported beyond the standard library, so a form never waits for Keras;

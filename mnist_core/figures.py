@@ -180,17 +180,15 @@ def confusion_matrix(
     heatmap = go.Heatmap(
         x=DIGITS, y=DIGITS, z=colored, zmin=0, zmax=max(highest, 1e-9),
         colorscale=[[0, BACKGROUND], [1, VALIDATION]],
-        xgap=2, ygap=2, showscale=True,
-        colorbar={"title": {"text": "% of row" if per_cent else "images", "side": "right"},
-                  "thickness": 12, "outlinewidth": 0},
+        xgap=2, ygap=2, showscale=False,  # the numbers stand in the cells
         hoverinfo="text", hovertext=hover, hoverongaps=True,
     )  # fmt: skip
     errors = int(confusion.sum() - np.trace(confusion))
     figure = _figure(
         [heatmap],
         _worst(confusion) if errors else "No errors",
-        xaxis={"title": {"text": "predicted digit"}, "dtick": 1, "side": "bottom", "showgrid": False,
-               "zeroline": False, "range": [-0.5, 9.5]},
+        xaxis={"title": {"text": "predicted digit"}, "dtick": 1, "range": [-0.5, 9.5],
+               "showgrid": False, "zeroline": False},
         yaxis={"title": {"text": "true digit"}, "dtick": 1, "range": [9.5, -0.5], "showgrid": False,
                "zeroline": False},
         annotations=_cell_texts(text, colored, highest),
@@ -243,7 +241,7 @@ def _worst(confusion: np.ndarray) -> str:
 
 
 def probabilities(values: np.ndarray, true: int | None = None) -> go.Figure:
-    """Draw ten probabilities (10,) as bars in per cent; the true digit green, a wrong answer red."""
+    """Draw ten probabilities (10,) as bars in per cent: the true digit green, a wrong one red."""
     answer = int(np.argmax(values))
     colors = ["var(--st-gray-color)"] * 10
     colors[answer] = WRONG if true is not None and answer != true else VALIDATION

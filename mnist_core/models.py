@@ -112,7 +112,7 @@ def set_learning_rate(model: keras.Sequential, rate: float, base: float) -> None
 
 
 def start_anew(model: keras.Sequential, fresh: keras.Sequential) -> None:
-    """Give a trained network the weights and optimizer state of a like one that is freshly built."""
+    """Give a trained network the weights and optimizer state of a like one just built."""
     model.stop_training = False
     pairs = zip(
         [*model.weights, *model.optimizer.variables],

@@ -189,7 +189,7 @@ def _read_metrics(path: Path) -> pd.DataFrame:
 
 
 def read(run_id: str, root: Path | None = None) -> Run:
-    """Return a run. Raises RunsError when the id is malformed, unknown, or its config unreadable."""
+    """Return a run. Raises RunsError when its id is malformed or unknown, or its config broken."""
     if not isinstance(run_id, str) or not RUN_ID.fullmatch(run_id):
         raise RunsError(f"{str(run_id)[:40]!r} is not the name of a run. Choose one from the list.")
     path = (root or runs_folder()) / run_id
@@ -299,8 +299,9 @@ def claim(root: Path, run_id: str | None = None) -> Run | None:
             if run_id in (None, run.id):
                 me = psutil.Process()
                 _update_status(
-                    run.path, state="running", started=now(), heartbeat=now(), reason=None, ended=None,
-                    host=socket.gethostname(), pid=me.pid, pid_started=me.create_time(),
+                    run.path, state="running", started=now(), ended=None, heartbeat=now(),
+                    reason=None, host=socket.gethostname(), pid=me.pid,
+                    pid_started=me.create_time(),
                 )  # fmt: skip
                 return read(run.id, root)
     return None
@@ -336,7 +337,7 @@ def set_control(run: Run, **level: Any) -> None:
 
 
 def stop(run: Run) -> None:
-    """Stop a run: a queued one at once, a running one at its next chunk; others stay as they are."""
+    """Stop a run: a queued one at once, a running one at its next chunk; others stay so."""
     with _transition(run.path.parent):
         state = read(run.id, run.path.parent).state
         if state == "queued":
@@ -402,7 +403,7 @@ def _write_arrays(path: Path, save: Any, *arrays: np.ndarray, **named: np.ndarra
 
 
 def last_weights(run: Run) -> tuple[float, dict[str, np.ndarray]] | None:
-    """Return the last recorded moment and its arrays, or None; an unreadable file is passed over."""
+    """Return the last recorded moment and its arrays, or None; a broken file is passed over."""
     files = (run.path / "weights").glob("[0-9]*.npz")
     for file in sorted(files, key=lambda file: float(file.stem), reverse=True):
         with contextlib.suppress(OSError, ValueError, KeyError), np.load(file) as arrays:

@@ -46,9 +46,10 @@ def steps_per_chunk(config: TrainConfig) -> int:
 
 
 def compile_chunk(model: keras.Sequential) -> Callable[..., dict[str, tf.Tensor]]:
-    """Return f(images uint8 (k, b, 28, 28), labels (k, b), count): train on the first count batches.
+    """Return f(images, labels, count) that trains on the first `count` of k batches.
 
-    Its result holds the running means since reset_metrics() and the learning rate.
+    images uint8 (k, b, 28, 28), labels uint8 (k, b). Its result holds the running means since
+    reset_metrics() and the learning rate.
     """
 
     def chunk(images, labels, count):

@@ -59,12 +59,17 @@ def watch_parent(pid: int, on_gone: Callable[[], None] = lambda: None) -> None:
     threading.Thread(target=watch, daemon=True, name="watch-parent").start()
 
 
-def work(root: Path, parent: int | None = None, warm_after: float = 0.0) -> int:
+def work(
+    root: Path,
+    parent: int | None = None,
+    warm_after: float = 0.0,
+    source: str | None = None,
+) -> int:
     """Be the trainer: train the queued runs of a folder, one after the other; return how many.
 
     Returns at once when another trainer holds the lock; else when idle, after MAX_TRAININGS, beyond
     MAX_BYTES, or when process `parent` is gone. TensorFlow is loaded after `warm_after` seconds, or
-    as soon as something is queued.
+    as soon as something is queued; `source` names the data to have ready.
     """
     leave: list[str] = []
 
@@ -77,20 +82,23 @@ def work(root: Path, parent: int | None = None, warm_after: float = 0.0) -> int:
     try:
         with trainer_lock(root):
             runs.settle(root)
-            return _empty_queue(root, leave, warm_after)
+            return _empty_queue(root, leave, warm_after, source)
     except Timeout:
         return 0
 
 
-def _empty_queue(root: Path, leave: list[str], warm_after: float) -> int:
+def _empty_queue(root: Path, leave: list[str], warm_after: float, source: str | None) -> int:
     warm_at = time.monotonic() + warm_after
     while time.monotonic() < warm_at and not leave and not runs.waiting(root):
         time.sleep(POLL_SECONDS)
     from mnist_core import training
 
+    datasets: dict[str, data.Dataset] = {}
     if not runs.waiting(root):
         training.warm_up()
-    datasets: dict[str, data.Dataset] = {}
+        if source:
+            with contextlib.suppress(OSError, ValueError):  # the run that needs it will say so
+                datasets[source] = data.open_source(source)
     trained, idle_since = 0, time.monotonic()
     while not leave and time.monotonic() - idle_since < IDLE_SECONDS:
         if trained and (trained >= MAX_TRAININGS or _bytes() > MAX_BYTES):
@@ -128,8 +136,8 @@ def train_claimed(
     return training.train(run, datasets[source], gone=gone, report=report)
 
 
-def ensure_trainer(root: Path, warm_after: float = 0.0) -> None:
-    """Start the trainer unless one works on this folder; returns at once."""
+def ensure_trainer(root: Path, warm_after: float = 0.0, source: str = "") -> None:
+    """Start the trainer unless one works on this folder; returns at once. See work()."""
     global _trainer
     with _lock:
         if _trainer is not None and _trainer.poll() is None:
@@ -144,6 +152,7 @@ def ensure_trainer(root: Path, warm_after: float = 0.0) -> None:
                 [
                     *(sys.executable, "-m", "mnist_core", "work", "--runs", str(root)),
                     *("--parent", str(os.getpid()), "--warm-after", str(warm_after)),
+                    *("--source", source),
                 ],
                 cwd=PROJECT,
                 stdin=subprocess.DEVNULL,

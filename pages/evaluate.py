@@ -15,7 +15,9 @@ frame.title("Evaluate", "How often is the network right, and what does it take f
 run, moment, evaluation = notices.played()
 errors = evaluation.errors()
 picture, selection = st.columns([3, 2], gap="medium")
-chosen = st.session_state.get("confusion_cell")
+worst = evaluation.worst_confusion()
+# Before anything is clicked, the most frequent error.
+chosen = st.session_state.get("confusion_cell", worst and worst[:2])
 with selection:
     with st.container(horizontal=True, key="numbers"):
         st.metric("Test accuracy", wording.percent(evaluation.accuracy), width=140)
@@ -48,7 +50,7 @@ with picture:
     )
 with selection:
     if chosen is None:
-        st.info("Click a cell to see its images here.")
+        st.info("No errors. Click a cell to see its images here.")
     else:
         true, predicted = chosen
         index = evaluation.select(true, predicted)

@@ -8,10 +8,10 @@ from mnist_core.ui.digit_grid import digit_grid
 
 frame.page_starts()
 
-st.title("MNIST Lab")
-st.write(
-    "See a neural network learn to read handwritten digits: look at the digits, train the network "
-    "of a beginner's paper, play its training back, and see where it errs."
+frame.title(
+    "MNIST Lab",
+    "See a neural network learn to read handwritten digits, play its training back, and see where "
+    "it errs.",
 )
 dataset = resources.dataset()
 left, right = st.columns([3, 2], gap="large")

@@ -2,14 +2,15 @@
 
 import streamlit as st
 
-from mnist_core import figures, paper, runs, wording
-from mnist_core.ui import frame, hyperparameters, live, notices, resources
+from mnist_core import paper, runs, wording
+from mnist_core.ui import frame, hyperparameters, live, resources
 from mnist_core.ui.chart import load_plotly
 
 frame.page_starts()
 
 frame.title("Train", "Choose a network, start it, and watch it learn.")
-controls, picture = st.columns([1, 3], gap="large")
+with st.container(key="picture_first"):
+    controls, picture = st.columns([1, 3], gap="large")
 with controls:
     hyperparameters.choose_preset()
     start = st.container()
@@ -24,9 +25,13 @@ with controls:
         problem = str(error)
     with start:
         pressed = st.button(
-            "Start training", type="primary", icon=":material/play_arrow:", width="stretch", disabled=bool(problem),
+            "Start training",
+            type="primary",
+            icon=":material/play_arrow:",
+            width="stretch",
+            disabled=bool(problem),
             help=problem,
-        )  # fmt: skip
+        )
         if problem:
             st.error(problem)
         if pressed:
@@ -40,13 +45,16 @@ with controls:
         if config.validation_share == 0:
             st.caption("Validates on the test set, as the paper does: no independent estimate.")
 
+run = frame.current_run()
 with picture:
-    run = frame.current_run()
     if run is None:
         st.info("No run yet. **Start training** and the curves draw themselves here.")
     else:
         live.panel(run.id)
 
+if run is not None:
+    with controls:
+        live.watched_digits(run)
 if run is not None and run.config.as_in_paper and run.state == "completed":
     st.subheader("Beside the paper")
     st.dataframe(live.beside_paper(run))

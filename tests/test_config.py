@@ -52,7 +52,7 @@ def test_the_paper_network_has_the_paper_count():
     ],
 )
 def test_bad_values_are_refused_with_what_was_expected(name, value):
-    with pytest.raises(ValueError, match="Expected .* Received: "):
+    with pytest.raises(ValueError, match=r"Expected .* Received: "):
         with_changes(TrainConfig(), **{name: value})
 
 

@@ -15,9 +15,16 @@ from mnist_core.ui.epoch_cursor import epoch_cursor
 # In the order of the story. Without icons: a material icon here is also fetched from the internet
 # as the browser tab's.
 PAGES = ("home", "browse", "train", "evaluate", "mistakes")
-# The bar at the bottom is as low as a player's; without the rule it only stands a little higher.
+# The bar at the bottom is as low as a player's, and has two rows on a phone, where a picture comes
+# before its controls. Without these rules everything still works, a little larger.
 STYLE = """<style>
 [data-testid="stBottomBlockContainer"] { padding-top: 0.5rem; padding-bottom: 0.75rem; }
+@media (max-width: 640px) {
+  .st-key-picked_run { width: 13rem !important; }
+  .st-key-picture_first > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] {
+    flex-direction: column-reverse;
+  }
+}
 </style>"""
 STATE_MARKS = {
     "queued": "…", "running": "●", "paused": "‖", "completed": "✓", "stopped": "■",
@@ -94,6 +101,8 @@ def current_moment() -> float | None:
 
 def resolve() -> list[runs.Run]:
     """Find the current run in session and URL; say so when it is not there. Returns all runs."""
+    # A place of its own: what comes and goes above a chart would otherwise mount it anew.
+    notice = st.container(key="notice")
     _from_url()
     found = runs.list_runs()
     asked = st.session_state.get("run")
@@ -102,7 +111,7 @@ def resolve() -> list[runs.Run]:
         try:
             current = runs.read(asked)  # newer than the list
         except runs.RunsError as error:
-            st.warning(f"{error} The newest run is shown instead.")
+            notice.warning(f"{error} The newest run is shown instead.")
             run_changed(None)
     if current is None and found:
         current = next((run for run in found if run.moments or run.active), found[0])
@@ -112,7 +121,7 @@ def resolve() -> list[runs.Run]:
         try:
             float(asked)
         except ValueError:
-            st.warning(f"{asked[:20]!r} is not an epoch. The latest is shown.")
+            notice.warning(f"{asked[:20]!r} is not an epoch. The latest is shown.")
             st.session_state["epoch"] = None
     st.session_state["_current"] = current
     return found
@@ -149,7 +158,8 @@ def transport(found: list[runs.Run]) -> None:
         labels = [wording.epoch(value) for value in moments]
         index = moments.index(moment) if moments else 0
         with st.container(key="cursor", width="stretch"):
-            picked = epoch_cursor(labels, index, key="epoch_cursor")
+            caption = f"epoch {{label}} of {run.planned_epochs}"
+            picked = epoch_cursor(labels, index, key="epoch_cursor", caption=caption)
         if moments and picked != index:
             # The last moment is "the latest": it follows a live run.
             st.session_state["epoch"] = None if picked == len(moments) - 1 else labels[picked]
@@ -169,6 +179,8 @@ def data_chip() -> None:
     )
     with st.popover(label, icon=":material/science:"):
         data_sources()
+    if store.downloading:
+        _switch_when_downloaded()
 
 
 def data_sources() -> None:
@@ -179,9 +191,7 @@ def data_sources() -> None:
             "These are 1,797 real digits of 8×8 pixels, enlarged to MNIST's form. They are here so "
             "that everything works at once, also without internet."
         )
-    if store.downloading:
-        _download_progress()
-    elif st.button("Download MNIST (11 MB)"):
+    if st.button("Download MNIST (11 MB)", disabled=store.downloading):
         store.download()
         st.rerun()
     path = st.text_input("Or name an .npz file or a folder of IDX files", key="data_path")
@@ -197,9 +207,11 @@ def data_sources() -> None:
 
 
 @st.fragment(run_every=1.0)
-def _download_progress() -> None:
+def _switch_when_downloaded() -> None:
+    """Say how far the download is; when it ends, draw the page again, on MNIST if it is there."""
     store = resources.data_store()
     fraction, text = store.progress
-    st.progress(fraction or 0.0, text=text or "Downloading MNIST")
+    share = "" if fraction is None else f" {fraction:.0%}"
+    st.caption(f"{text or 'Downloading MNIST'}{share}")
     if not store.downloading:
         st.rerun()

@@ -34,7 +34,6 @@ def panel(run_id: str) -> None:
         _curves(now)
 
     draw()
-    _watched_digits(run)
 
 
 def _status(run: runs.Run) -> None:
@@ -52,23 +51,23 @@ def _status(run: runs.Run) -> None:
             "Training accuracy",
             wording.percent(None if running is None else running["accuracy"]),
             help="Mean since the epoch began, as Keras and the paper print it",
-            width=170,
+            width=160,
         )
         st.metric(
             "Training loss",
             wording.loss(None if running is None else running["loss"]),
-            width=150,
+            width=120,
         )
         st.metric(
             "Validation accuracy",
             wording.percent(None if final is None else final["val_accuracy"]),
             help="Of images the network does not learn from, after each epoch",
-            width=180,
+            width=165,
         )
         st.metric(
             "Validation loss",
             wording.loss(None if final is None else final["val_loss"]),
-            width=150,
+            width=120,
         )
 
 
@@ -153,7 +152,7 @@ def _curves(run: runs.Run) -> None:
             )
 
 
-def _watched_digits(run: runs.Run) -> None:
+def watched_digits(run: runs.Run) -> None:
     """Show twenty test digits, green or red at the cursor's epoch."""
     moment = frame.current_moment()
     if moment is None:
@@ -165,9 +164,9 @@ def _watched_digits(run: runs.Run) -> None:
         st.caption(str(error))
         return
     right = evaluation.right[:WATCHED]
-    st.markdown(
-        f"**The first {len(right)} test digits at epoch {wording.epoch(moment)}: "
-        f"{int(right.sum())} read rightly**"
+    st.caption(
+        f"The first {len(right)} test digits after epoch {wording.epoch(moment)}: "
+        f"{int(right.sum())} right"
     )
     digit_grid(
         images[: len(right)],
@@ -179,6 +178,8 @@ def _watched_digits(run: runs.Run) -> None:
         ],
         marks=["right" if is_right else "wrong" for is_right in right],
         label="Twenty test digits",
+        cell=40,
+        columns=5,
         key="watched_digits",
     )
 
@@ -194,6 +195,6 @@ def beside_paper(run: runs.Run) -> pd.DataFrame:
     }
     columns = {}
     for name, (title, words) in names.items():
-        columns[f"{title}, this run"] = ours[name].reindex(theirs.index).map(words)
-        columns[f"{title}, the paper"] = theirs[name].map(words)
+        columns[title, "this run"] = ours[name].reindex(theirs.index).map(words)
+        columns[title, "the paper"] = theirs[name].map(words)
     return pd.DataFrame(columns)

@@ -127,4 +127,4 @@ def start_training(config: TrainConfig) -> runs.Run:
 def keep_trainer() -> None:
     """See that a trainer is there: at once for a queued run, else warm a little later."""
     root = runs.runs_folder()
-    workers.ensure_trainer(root, 0.0 if runs.waiting(root) else WARM_AFTER)
+    workers.ensure_trainer(root, 0.0 if runs.waiting(root) else WARM_AFTER, dataset().source)
