@@ -2,12 +2,27 @@
 
 import streamlit as st
 
-from mnist_core import figures, selection, wording
+from mnist_core import figures, runs, selection, wording
 from mnist_core.ui import frame, paging, resources
 from mnist_core.ui.chart import chart, load_plotly
 from mnist_core.ui.digit_grid import digit_grid
 
 PAGE_SIZE = 120
+
+
+def ask_the_network(image, label):
+    """Offer what the current run's network, at the cursor's epoch, says of the opened image."""
+    run, moment = frame.current_run(), frame.current_moment()
+    if moment is None or not st.toggle("What does the network say?", key="browse_ask"):
+        return
+    try:
+        with st.spinner("Asking the network"):
+            answer = resources.ask_probabilities(run, moment, image)
+    except runs.RunsError as error:
+        st.error(str(error))
+        return
+    chart(figures.probabilities(answer, label), key="browse_answer", height=280)
+
 
 frame.page_starts()
 
@@ -44,6 +59,7 @@ with opened:
     st.markdown(f"**{name.capitalize()} image {number:,}: a {split.labels[number]}**")
     chart(figures.pixels(split.images[number]), key="browse_pixels", height=560)
     st.caption("0 is background, 255 full ink. The network sees these numbers divided by 255.")
+    ask_the_network(split.images[number], int(split.labels[number]))
 
 chart(
     figures.class_balance(selection.counts(split), f"{name.capitalize()} set"),

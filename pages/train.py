@@ -20,7 +20,7 @@ with controls:
     try:
         config.validate()
         with st.expander(f"Layers: {wording.count(config.parameters, 'parameter')}"):
-            st.dataframe(hyperparameters.layer_table(config), hide_index=True)
+            st.table(hyperparameters.layer_table(config))
     except ValueError as error:
         problem = str(error)
     with start:

@@ -152,8 +152,8 @@ def layer_table(chosen: TrainConfig) -> pd.DataFrame:
             {
                 "layer": row.name,
                 "output": " × ".join(map(str, row.output_shape)),
-                "parameters": row.parameters,
+                "parameters": f"{row.parameters:,}",
             }
             for row in chosen.rows()
         ]
-    )
+    ).set_index("layer")

@@ -31,6 +31,8 @@ def panel(run_id: str) -> None:
         if now.state == "queued":
             workers.ensure_trainer(runs.runs_folder())
         _status(now)
+        with st.container(key="run_notice"):
+            _notice(now)
         _curves(now)
 
     draw()
@@ -73,7 +75,6 @@ def _status(run: runs.Run) -> None:
 
 def _sentence(run: runs.Run, position: float, steps: pd.DataFrame) -> str:
     title = f"**{run.config.title}**"
-    reason = notices.reason_of(run)
     if run.state == "queued":
         place = [waiting.id for waiting in runs.waiting()]
         before = place.index(run.id) if run.id in place else 0
@@ -83,7 +84,7 @@ def _sentence(run: runs.Run, position: float, steps: pd.DataFrame) -> str:
         return f"{title}: the trainer is starting"
     if run.state != "running":
         seconds = wording.duration(run.status.get("seconds"))
-        return f"{title}: {run.state} at epoch {position:.3g} after {seconds}. {reason}"
+        return f"{title}: {run.state} at epoch {position:.3g} after {seconds}."
     if not len(steps):
         return f"{title}: preparing"
     speed = steps["images_per_second"].tail(10).median()
@@ -99,6 +100,19 @@ def _sentence(run: runs.Run, position: float, steps: pd.DataFrame) -> str:
         f"{title}: epoch {epoch + 1} of {run.planned_epochs}, step {within + 1:,} of {in_epoch:,}, "
         f"{speed:,.0f} images/s, {wording.duration(left)} left"
     )
+
+
+def _notice(run: runs.Run) -> None:
+    """Say loudly when a run did not end as it should."""
+    reason = notices.reason_of(run)
+    if run.state == "diverged":
+        st.error(f"This run diverged: it does not learn. {reason}")
+    elif run.state == "failed":
+        st.error(f"This run failed. {reason}")
+        with st.expander("Technical detail"):
+            st.code(run.status.get("error") or "none was recorded", language=None)
+    elif run.state == "interrupted":
+        st.warning(f"This run was interrupted. {reason} **Resume** goes on from there.")
 
 
 def _buttons(run: runs.Run) -> None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from pathlib import Path
 
+import numpy as np
 import streamlit as st
 
 from mnist_core import data, runs, workers
 from mnist_core.config import TrainConfig
-from mnist_core.evaluation import Evaluation
+from mnist_core.evaluation import Evaluation, log_softmax
 
+ANSWER_SECONDS = 90.0
 WARM_AFTER = 2.0  # seconds: the first page draws before TensorFlow is loaded
 
 
@@ -101,6 +103,22 @@ def _evaluation(path: str, moment: float, recorded_at: int) -> Evaluation:
         return Evaluation(labels, run.logits(moment))
     except ValueError as error:
         raise runs.RunsError(f"The predictions of epoch {moment:g} do not fit: {error}") from error
+
+
+def ask_probabilities(run: runs.Run, moment: float, image: np.ndarray) -> np.ndarray:
+    """Return what a run's network says of any image, uint8 (28, 28): probabilities (10,).
+
+    The answering process does it; its first answer takes some seconds. Raises RunsError.
+    """
+    try:
+        answer = workers.ask("logits", run.path, moment, image[None]).result(ANSWER_SECONDS)
+    except runs.RunsError:
+        raise
+    except Exception as error:  # the process was killed, or ran out of time or memory
+        raise runs.RunsError(
+            "The network did not answer. Ask again: the process that answers is started anew."
+        ) from error
+    return np.exp(log_softmax(answer[0]))
 
 
 def start_training(config: TrainConfig) -> runs.Run:
