@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from mnist_core import figures, paper, runs, wording, workers
+from mnist_core import figures, paper, runs, wording
 from mnist_core.ui import frame, notices, resources
 from mnist_core.ui.chart import chart
 from mnist_core.ui.digit_grid import digit_grid
@@ -29,7 +29,7 @@ def panel(run_id: str) -> None:
         if (now.state, len(now.moments)) != seen:
             st.rerun()  # the frame's cursor and the buttons change with it
         if now.state == "queued":
-            workers.ensure_trainer(runs.runs_folder())
+            resources.keep_trainer()
         _status(now)
         with st.container(key="run_notice"):
             _notice(now)

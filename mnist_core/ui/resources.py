@@ -138,11 +138,10 @@ def start_training(config: TrainConfig) -> runs.Run:
             pass  # it was deleted
     run = runs.create(config, dataset().describe())
     st.session_state["started_run"] = run.id
-    workers.ensure_trainer(runs.runs_folder())
+    keep_trainer()
     return run
 
 
 def keep_trainer() -> None:
-    """See that a trainer is there: at once for a queued run, else warm a little later."""
-    root = runs.runs_folder()
-    workers.ensure_trainer(root, 0.0 if runs.waiting(root) else WARM_AFTER, dataset().source)
+    """See that a trainer is there; without a queued run it loads TensorFlow a little later."""
+    workers.ensure_trainer(runs.runs_folder(), WARM_AFTER, dataset().source)

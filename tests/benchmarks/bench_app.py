@@ -27,8 +27,8 @@ SIGN = {  # what is on the screen when a page has been drawn
 
 
 def megabytes(process: psutil.Process) -> float:
-    """Resident memory that is this process's share: shared pages are counted once."""
-    return process.memory_full_info().pss / 1e6
+    """Resident memory in MB; pages that processes share count in each of them."""
+    return process.memory_info().rss / 1e6
 
 
 def first_page(mnist: str) -> float:

@@ -1,0 +1,116 @@
+"""What the figures say: values, titles and axes; how they look is seen in the browser."""
+
+import numpy as np
+import pytest
+
+from mnist_core import figures, paper
+
+
+def traces(figure):
+    return {trace.name: trace for trace in figure.data}
+
+
+def test_curves_hold_the_recorded_values(recorded):
+    figure = figures.learning_curves(recorded.metrics, "accuracy", 5)
+    epochs = recorded.epochs
+    validation = traces(figure)["validation"]
+    np.testing.assert_allclose(validation.x, [0, 1, 2, 3])
+    np.testing.assert_allclose(validation.y, epochs["val_accuracy"] * 100)
+    mean = traces(figure)["training, mean of the epoch"]
+    np.testing.assert_allclose(mean.x, [1, 2, 3])
+    np.testing.assert_allclose(mean.y, epochs["accuracy"].loc[1:] * 100)
+    assert figure.layout.xaxis.range[1] >= 5  # the planned epochs, however few are there
+    assert figure.layout.xaxis.title.text == "epoch"
+    assert figure.layout.yaxis.title.text == "accuracy (%)"
+
+
+def test_the_running_mean_breaks_between_epochs(recorded):
+    running = traces(figures.learning_curves(recorded.metrics, "loss", 3))["training, running mean"]
+    x, y = np.asarray(running.x), np.asarray(running.y)
+    for epoch in (1, 2):
+        between = (x > epoch) & (x < epoch + 1 / 13)
+        assert np.isnan(y[between]).any()
+    assert (np.diff(x) >= 0).all()
+
+
+def test_long_runs_are_thinned_but_keep_their_last_report(recorded):
+    many = recorded.metrics[recorded.metrics["kind"] == "step"]
+    frame = many.loc[many.index.repeat(100)].reset_index(drop=True)
+    frame["epoch"] = np.linspace(0.01, 3, len(frame))
+    figure = figures.learning_curves(frame, "loss", 3)
+    running = traces(figure)["training, running mean"]
+    assert len(running.x) <= figures.MAX_POINTS + 3
+    assert running.x[-1] == 3
+
+
+def test_axes_hold_still_while_values_improve(recorded):
+    ranges = {
+        tuple(figures.learning_curves(recorded.metrics.iloc[:n], "loss", 3).layout.yaxis.range)
+        for n in range(20, len(recorded.metrics))
+    }
+    assert len(ranges) == 1
+
+
+def test_an_empty_run_has_axes_too(recorded):
+    figure = figures.learning_curves(recorded.metrics.iloc[:0], "accuracy", 4, with_paper=True)
+    assert figure.layout.xaxis.range[1] >= 4
+    told = traces(figure)["the paper, validation"]
+    np.testing.assert_allclose(told.y, paper.EPOCHS["val_accuracy"] * 100)
+
+
+@pytest.fixture
+def confusion():
+    matrix = np.diag([10] * 10)
+    matrix[4, 9], matrix[9, 4] = 3, 1
+    return matrix
+
+
+def test_confusion_matrix_counts_and_says_the_finding(confusion):
+    figure = figures.confusion_matrix(confusion)
+    heatmap = figure.data[0]
+    assert figure.layout.title.text == "4 is read as 9 most often: 3 times"
+    assert heatmap.z[4][9] == 3 and np.isnan(heatmap.z[4][4])
+    assert heatmap.zmax == 3
+    assert heatmap.hovertext[4][9] == "true 4, predicted 9: 3 images (23.1% of all 4s)"
+    assert heatmap.hovertext[9][4].startswith("true 9, predicted 4: 1 image ")
+    written = {(note.y, note.x): note.text for note in figure.layout.annotations}
+    assert written[4, 4] == "10" and written[9, 4] == "1" and (0, 1) not in written
+    assert figure.layout.yaxis.range[0] > figure.layout.yaxis.range[1]  # true 0 at the top
+
+
+def test_confusion_matrix_in_per_cent_of_the_row(confusion):
+    heatmap = figures.confusion_matrix(confusion, per_cent=True, fade_diagonal=False).data[0]
+    assert heatmap.z[4][9] == pytest.approx(100 * 3 / 13)
+    assert heatmap.z[0][0] == 100
+
+
+def test_confusion_matrix_without_errors_or_without_images():
+    assert figures.confusion_matrix(np.diag([3] * 10)).layout.title.text == "No errors"
+    empty = figures.confusion_matrix(np.zeros((10, 10), int), per_cent=True)
+    assert not np.nansum(empty.data[0].z)
+
+
+def test_the_chosen_cell_has_a_frame(confusion):
+    shape = figures.confusion_matrix(confusion, chosen=(4, 9)).layout.shapes[0]
+    assert (shape.x0, shape.x1, shape.y0, shape.y1) == (8.5, 9.5, 3.5, 4.5)
+
+
+def test_probabilities_colour_the_truth_and_a_wrong_answer():
+    values = np.full(10, 0.02)
+    values[7], values[8] = 0.6, 0.24
+    bars = figures.probabilities(values, true=8)
+    colors = bars.data[0].marker.color
+    assert (colors[8], colors[7]) == (figures.RIGHT, figures.WRONG)
+    assert bars.layout.title.text == "Read as 7, it is 8"
+    assert figures.probabilities(values, true=7).layout.title.text == "Read as 7"
+
+
+def test_class_balance_and_pixels():
+    bars = figures.class_balance(np.arange(10, 20), "Test set")
+    assert bars.layout.title.text == "Test set: most images of 9, fewest of 0"
+    image = np.zeros((28, 28), np.uint8)
+    image[3, 4] = 200
+    shown = figures.pixels(image)
+    assert shown.layout.title.text == "1 pixel of 784 with ink"
+    assert shown.data[0].text[3][4] == "200" and shown.data[0].text[0][0] == ""
+    assert shown.layout.yaxis.range[0] > shown.layout.yaxis.range[1]  # row 0 at the top
