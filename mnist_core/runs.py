@@ -27,8 +27,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from importlib import metadata
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -48,6 +50,8 @@ METRICS = [
     "kind", "step", "epoch", "loss", "accuracy", "sample_loss", "sample_accuracy",
     "val_loss", "val_accuracy", "seconds", "images_per_second", "learning_rate",
 ]  # fmt: skip
+LIBRARIES = ("keras", "tensorflow-cpu", "tensorflow", "numpy")
+UNREADABLE = (OSError, ValueError, EOFError, KeyError, BadZipFile)
 NO_CONTROL = {"run_until": None, "learning_rate": None, "stop": False, "revision": 0}
 
 
@@ -62,8 +66,8 @@ def runs_folder() -> Path:
 
 
 def now() -> str:
-    """Return the time in UTC as ISO 8601 text with milliseconds."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    """Return the time in UTC as ISO 8601 text with microseconds."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:
@@ -153,7 +157,7 @@ class Run:
         file = self.path / "predictions" / f"{moment_name(moment)}.npy"
         try:
             logits = np.load(file, allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except UNREADABLE as error:
             raise RunsError(f"No readable predictions of epoch {moment:g}: {error}") from error
         if logits.ndim != 2 or logits.shape[1] != 10 or logits.dtype != np.float32:
             raise RunsError(
@@ -178,9 +182,9 @@ def _read_metrics(path: Path) -> pd.DataFrame:
     rows = []
     with contextlib.suppress(OSError):
         for line in path.read_bytes().splitlines():
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, TypeError, KeyError):
                 row = json.loads(line)
-                if isinstance(row, dict) and isinstance(row.get("step"), int):
+                if isinstance(row["step"], int) and isinstance(row["epoch"], int | float):
                     rows.append(row)
     frame = pd.DataFrame(rows, columns=METRICS)
     numbers = METRICS[1:]
@@ -217,8 +221,9 @@ def _alive(status: dict[str, Any]) -> bool:
     """Tell whether the process of a running run still works on it."""
     if status.get("host") == socket.gethostname():
         with contextlib.suppress(psutil.Error, KeyError, TypeError, ValueError):
-            started = psutil.Process(int(status["pid"])).create_time()
-            return abs(started - float(status["pid_started"])) < 1.0
+            process = psutil.Process(int(status["pid"]))
+            same = abs(process.create_time() - float(status["pid_started"])) < 1.0
+            return same and process.status() != psutil.STATUS_ZOMBIE
         return False
     with contextlib.suppress(KeyError, TypeError, ValueError):
         beat = datetime.fromisoformat(status["heartbeat"])
@@ -231,10 +236,10 @@ def list_runs(root: Path | None = None) -> list[Run]:
     root = root or runs_folder()
     found = []
     with contextlib.suppress(OSError):
-        for path in sorted(root.iterdir(), reverse=True):
+        for path in root.iterdir():
             with contextlib.suppress(RunsError):
                 found.append(read(path.name, root))
-    return found
+    return sorted(found, key=lambda run: (run.status.get("created", ""), run.id), reverse=True)
 
 
 def waiting(root: Path | None = None) -> list[Run]:
@@ -285,11 +290,20 @@ def create(config: TrainConfig, dataset: dict[str, Any], root: Path | None = Non
         beside = root / f".new-{path.name}"
         for name in ("predictions", "weights"):
             (beside / name).mkdir(parents=True)
-        write_json(beside / "config.json", {"config": config.to_dict(), "dataset": dataset})
+        saved = {"config": config.to_dict(), "dataset": dataset, "versions": _versions()}
+        write_json(beside / "config.json", saved)
         write_json(beside / "control.json", NO_CONTROL)
         write_json(beside / "status.json", {"state": "queued", "created": now(), "queued": now()})
         os.replace(beside, path)
     return read(path.name, root)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in LIBRARIES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
 
 
 def claim(root: Path, run_id: str | None = None) -> Run | None:
@@ -315,7 +329,7 @@ def settle(root: Path) -> None:
                 run.state == "interrupted"
                 and read_json(run.path / "status.json")["state"] != run.state
             ):
-                _update_status(run.path, **run.status, ended=now())
+                _update_status(run.path, **(run.status | {"ended": now()}))
 
 
 def finish(run: Run, state: str, reason: str | None = None) -> None:
@@ -364,6 +378,8 @@ def resume(run: Run, epochs: int = 0) -> None:
         if len(waiting(run.path.parent)) >= MAX_QUEUE:
             raise RunsError(f"{MAX_QUEUE} runs are waiting already. Wait for one to end.")
         until = run.control["run_until"]
+        if epochs and not run.steps_per_epoch:
+            raise RunsError("This run has not begun. Resume it, then add epochs.")
         if epochs:
             until = (run.planned_epochs + epochs) * run.steps_per_epoch
         elif until is not None and until <= run.status.get("step", 0):
@@ -396,17 +412,24 @@ def record_weights(run: Run, moment: float, arrays: dict[str, np.ndarray]) -> No
 
 
 def _write_arrays(path: Path, save: Any, *arrays: np.ndarray, **named: np.ndarray) -> None:
-    beside = path.with_name(f".{path.name}")
-    with open(beside, "wb") as file:
-        save(file, *arrays, **named)
-    os.replace(beside, path)
+    beside = path.with_name(f".{path.name}.part")
+    try:
+        with open(beside, "wb") as file:
+            save(file, *arrays, **named)
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
 
 
 def last_weights(run: Run) -> tuple[float, dict[str, np.ndarray]] | None:
     """Return the last recorded moment and its arrays, or None; a broken file is passed over."""
     files = (run.path / "weights").glob("[0-9]*.npz")
     for file in sorted(files, key=lambda file: float(file.stem), reverse=True):
-        with contextlib.suppress(OSError, ValueError, KeyError), np.load(file) as arrays:
+        with (
+            contextlib.suppress(*UNREADABLE),
+            open(file, "rb") as opened,
+            np.load(opened) as arrays,
+        ):
             return float(file.stem), dict(arrays)
     return None
 

@@ -28,8 +28,11 @@ with left:
         f"**{dataset.name}**: {wording.count(len(dataset.train), 'training image')} and "
         f"{wording.count(len(dataset.test), 'test image')}, 28×28 pixels each."
     )
-    if not dataset.is_mnist:
-        frame.data_sources()
+    if dataset.is_built_in:
+        st.caption(
+            "These are small real digits, enlarged, so that everything works without internet. "
+            "The button at the bottom left downloads MNIST or opens a file of yours."
+        )
 with right:
     st.subheader("Start here")
     st.write(
