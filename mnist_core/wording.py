@@ -1,6 +1,7 @@
 """Numbers as the screens write them: one form for each quantity, everywhere."""
 
 import math
+import re
 
 
 def percent(share: float | None, digits: int = 2) -> str:
@@ -30,6 +31,11 @@ def duration(seconds: float | None) -> str:
 def count(number: int, what: str = "") -> str:
     """(1, "image") -> "1 image"; (10000, "image") -> "10,000 images"."""
     return f"{number:,}{' ' + what + ('' if number == 1 else 's') if what else ''}"
+
+
+def verbatim(text: str) -> str:
+    """Return text that Markdown shows as it stands: no link, no picture, no formula."""
+    return re.sub(r"([\\`*_{}\[\]()#+!|<>$~:])", r"\\\1", text)
 
 
 def epoch(moment: float) -> str:

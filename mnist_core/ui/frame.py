@@ -6,6 +6,8 @@ same and a page switch keeps them. No epoch in the URL means "the latest", and f
 
 from __future__ import annotations
 
+import math
+
 import streamlit as st
 
 from mnist_core import runs, wording
@@ -111,7 +113,8 @@ def resolve() -> list[runs.Run]:
         try:
             current = runs.read(asked)  # newer than the list
         except runs.RunsError as error:
-            notice.warning(f"{error} The newest run is shown instead.")
+            instead = " The newest run is shown instead." if found else ""
+            notice.warning(wording.verbatim(str(error)) + instead)
             run_changed(None)
     if current is None and found:
         current = next((run for run in found if run.moments or run.active), found[0])
@@ -119,9 +122,12 @@ def resolve() -> list[runs.Run]:
     asked = st.session_state.get("epoch")
     if asked is not None:
         try:
-            float(asked)
+            known = math.isfinite(float(asked))
         except ValueError:
-            notice.warning(f"{asked[:20]!r} is not an epoch. The latest is shown.")
+            known = False
+        if not known:
+            text = wording.verbatim(asked[:20])
+            notice.warning(f"“{text}” is not an epoch. The latest is shown.")
             st.session_state["epoch"] = None
     st.session_state["_current"] = current
     return found
@@ -194,16 +200,24 @@ def data_sources() -> None:
     if st.button("Download MNIST (11 MB)", disabled=store.downloading):
         store.download()
         st.rerun()
-    path = st.text_input("Or name an .npz file or a folder of IDX files", key="data_path")
+    st.text_input(
+        "Or name an .npz file or a folder of IDX files", key="data_path", on_change=_open_named
+    )
+    if problem := st.session_state.get("data_problem"):
+        st.error(wording.verbatim(problem))
+    for reason in store.refused:
+        st.caption(wording.verbatim(reason))
+
+
+def _open_named() -> None:
+    """Switch to the file just named, or keep the reason why not; runs once a change."""
+    path, problem = st.session_state["data_path"].strip(), None
     if path:
         try:
-            store.open(path)
+            resources.data_store().open(path)
         except (OSError, ValueError) as error:
-            st.error(str(error))
-        else:
-            st.rerun()
-    for reason in store.refused:
-        st.caption(reason)
+            problem = str(error)
+    st.session_state["data_problem"] = problem
 
 
 @st.fragment(run_every=1.0)

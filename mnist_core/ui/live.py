@@ -40,7 +40,7 @@ def panel(run_id: str) -> None:
 
 def _status(run: runs.Run) -> None:
     last = run.metrics.iloc[-1] if len(run.metrics) else None
-    position = last["step"] / run.steps_per_epoch if last is not None else 0.0
+    position = last["epoch"] if last is not None else 0.0
     steps = run.metrics[run.metrics["kind"] == "step"]
     with st.container(horizontal=True, vertical_alignment="center", key="run_status"):
         st.progress(min(1.0, position / run.planned_epochs), text=_sentence(run, position, steps))
@@ -104,7 +104,7 @@ def _sentence(run: runs.Run, position: float, steps: pd.DataFrame) -> str:
 
 def _notice(run: runs.Run) -> None:
     """Say loudly when a run did not end as it should."""
-    reason = notices.reason_of(run)
+    reason = wording.verbatim(notices.reason_of(run))
     if run.state == "diverged":
         st.error(f"This run diverged: it does not learn. {reason}")
     elif run.state == "failed":
