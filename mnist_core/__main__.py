@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import math
 import sys
@@ -62,7 +63,7 @@ class ProgressBar:
         if line["kind"] == "epoch" and line["epoch"]:
             end = "\n" if not self.terminal else "\033[K\n"
             print(
-                f"\repoch {line['epoch']}/{self.epochs}  loss {line['loss']:.4f}  accuracy "
+                f"\repoch {line['epoch']:.0f}/{self.epochs}  loss {line['loss']:.4f}  accuracy "
                 f"{line['accuracy']:.2%}  val loss {line['val_loss']:.4f}  val accuracy "
                 f"{line['val_accuracy']:.2%}  {line['seconds']:.1f} s",
                 end=end, file=sys.stderr, flush=True,
@@ -80,22 +81,13 @@ class ProgressBar:
 def train(options: argparse.Namespace) -> int:
     """Train here, or, where the app's trainer already works on this folder, follow it."""
     config = _config(options)
-    dataset = data.load(options.data)
+    dataset = data.open_source(options.data) if options.data else data.load()
     for reason in dataset.refused:
         print(reason, file=sys.stderr)
-    if options.data and dataset.refused:
-        return 2
     print(f"{config.title}: {config.parameters:,} parameters on {dataset.name}", file=sys.stderr)
     run = runs.create(config, dataset.describe(), options.runs)
-    report = ProgressBar(config)
     try:
-        with workers.trainer_lock(options.runs):
-            runs.settle(options.runs)
-            claimed = runs.claim(options.runs, run.id)
-            if claimed:
-                run = workers.train_claimed(claimed, {dataset.source: dataset}, report=report)
-    except Timeout:
-        run = _follow(run, report)
+        run = _train_or_follow(run, dataset, ProgressBar(config))
     except KeyboardInterrupt:
         print("\nInterrupted; what was recorded is kept.", file=sys.stderr)
         return 130
@@ -116,15 +108,21 @@ def train(options: argparse.Namespace) -> int:
     return 0 if run.state == "completed" else 1
 
 
-def _follow(run: runs.Run, report: ProgressBar) -> runs.Run:
-    seen = 0
-    while run.active:
+def _train_or_follow(run: runs.Run, dataset: data.Dataset, report: ProgressBar) -> runs.Run:
+    """Train a queued run here, or report what another trainer does; return it at its end."""
+    root, seen = run.path.parent, 0
+    while True:
+        with contextlib.suppress(Timeout), workers.trainer_lock(root):
+            runs.settle(root)
+            if claimed := runs.claim(root, run.id):
+                return workers.train_claimed(claimed, {dataset.source: dataset}, report=report)
+        run = runs.read(run.id, root)
         for line in run.metrics.iloc[seen:].to_dict("records"):
             report(line)
         seen = len(run.metrics)
+        if not run.active:
+            return run
         time.sleep(0.2)
-        run = runs.read(run.id, run.path.parent)
-    return run
 
 
 def _finite(value: Any) -> Any:
@@ -171,8 +169,8 @@ def evaluate(options: argparse.Namespace) -> int:
     if not run.moments:
         raise runs.RunsError(f"Nothing is recorded of run {run.id} yet.")
     moment = run.moments[-1] if options.epoch is None else options.epoch
-    dataset = data.open_source(run.dataset["source"])
-    if dataset.fingerprint != run.dataset["fingerprint"]:
+    dataset = data.open_source(run.dataset.get("source", "nowhere: the run does not say"))
+    if dataset.fingerprint != run.dataset.get("fingerprint"):
         raise runs.RunsError(f"{dataset.source} is not what the run was trained on.")
     evaluation = Evaluation(dataset.test.labels, run.logits(moment))
     scores = evaluation.per_class()

@@ -25,20 +25,21 @@ from mnist_core import data, runs
 
 IDLE_SECONDS = 600.0
 POLL_SECONDS = 0.1
+LOOK_SECONDS = 1.0
 MAX_TRAININGS = 30  # each leaves about 9 MB behind
 MAX_BYTES = 1.6e9  # a trainer larger than this is replaced before the next run
 GRACE_SECONDS = 4.0  # after the parent's end, to checkpoint
 PROJECT = Path(__file__).resolve().parent.parent
 
 _lock = threading.Lock()
-_trainer: subprocess.Popen | None = None
+_trainers: dict[Path, subprocess.Popen] = {}
 _answering: Any = None  # loky.ProcessPoolExecutor
 
 
-def trainer_lock(root: Path) -> FileLock:
+def trainer_lock(root: Path, timeout: float = 0.0) -> FileLock:
     """Return the lock that the one trainer of a runs folder holds while it lives."""
     root.mkdir(parents=True, exist_ok=True)
-    return FileLock(root / ".trainer.lock", timeout=0)
+    return FileLock(root / ".trainer.lock", timeout=timeout)
 
 
 def watch_parent(pid: int, on_gone: Callable[[], None] = lambda: None) -> None:
@@ -80,7 +81,8 @@ def work(
     if parent is not None:
         watch_parent(parent, asked_to_leave)
     try:
-        with trainer_lock(root):
+        # Somebody may hold it for a moment, only to see whether it is free.
+        with trainer_lock(root, timeout=LOOK_SECONDS):
             runs.settle(root)
             return _empty_queue(root, leave, warm_after, source)
     except Timeout:
@@ -91,6 +93,8 @@ def _empty_queue(root: Path, leave: list[str], warm_after: float, source: str | 
     warm_at = time.monotonic() + warm_after
     while time.monotonic() < warm_at and not leave and not runs.waiting(root):
         time.sleep(POLL_SECONDS)
+    if leave:
+        return 0
     from mnist_core import training
 
     datasets: dict[str, data.Dataset] = {}
@@ -107,7 +111,8 @@ def _empty_queue(root: Path, leave: list[str], warm_after: float, source: str | 
         if run is None:
             time.sleep(POLL_SECONDS)
             continue
-        train_claimed(run, datasets, lambda: leave[0] if leave else None)
+        with contextlib.suppress(runs.RunsError):  # its folder was deleted meanwhile
+            train_claimed(run, datasets, lambda: leave[0] if leave else None)
         trained, idle_since = trained + 1, time.monotonic()
     return trained
 
@@ -127,7 +132,8 @@ def train_claimed(
 
     source = str(run.dataset.get("source"))
     try:
-        if source not in datasets:
+        kept = datasets.get(source)
+        if kept is None or kept.fingerprint != run.dataset.get("fingerprint"):
             datasets.clear()
             datasets[source] = data.open_source(source)
     except (OSError, ValueError) as error:
@@ -138,9 +144,9 @@ def train_claimed(
 
 def ensure_trainer(root: Path, warm_after: float = 0.0, source: str = "") -> None:
     """Start the trainer unless one works on this folder; returns at once. See work()."""
-    global _trainer
     with _lock:
-        if _trainer is not None and _trainer.poll() is None:
+        ours = _trainers.get(root)
+        if ours is not None and ours.poll() is None:
             return
         try:
             with trainer_lock(root):
@@ -148,7 +154,7 @@ def ensure_trainer(root: Path, warm_after: float = 0.0, source: str = "") -> Non
         except (Timeout, OSError):
             return  # another process trains here, or nothing can be written: runs.create says so
         with open(root / "trainer.log", "ab") as log:
-            _trainer = subprocess.Popen(
+            _trainers[root] = subprocess.Popen(
                 [
                     *(sys.executable, "-m", "mnist_core", "work", "--runs", str(root)),
                     *("--parent", str(os.getpid()), "--warm-after", str(warm_after)),
