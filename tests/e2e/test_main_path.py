@@ -1,0 +1,334 @@
+"""The main path in a real browser: look, train live, stop, resume, evaluate, open a mistake."""
+
+import json
+import os
+import re
+import signal
+
+import psutil
+import pytest
+from playwright.sync_api import expect
+
+from .conftest import wait_for
+
+PAGES = ("Home", "Browse", "Train", "Evaluate", "Mistakes")
+SIZES = ((1440, 900), (1280, 720), (390, 844))
+TRAINING_SECONDS = 60_000  # ms: about 5 s, and several times that on a busy machine
+CURSOR = ".st-key-cursor input[type=range]"
+CAPTION = ".st-key-cursor output"
+
+
+def plot(page, key):
+    return page.locator(f".st-key-{key} .mnist-chart-plot")
+
+
+def mark(locator):
+    """Mark a node of the page, to recognise it later."""
+    locator.evaluate("node => { node.seenBefore = true }")
+
+
+def is_marked(locator):
+    return locator.evaluate("node => node.seenBefore === true")
+
+
+def open_page(page, name):
+    """Follow a link of the navigation, and wait until the page has drawn its charts."""
+    page.get_by_role("link", name=name, exact=True).click()
+    expect(page.locator("h1")).to_have_text("MNIST Lab" if name == "Home" else name)
+    if name != "Home":
+        expect(page.locator(".mnist-chart.drawn").first).to_be_visible()
+
+
+def metric(page, label):
+    return page.get_by_test_id("stMetric").filter(has_text=label).get_by_test_id("stMetricValue")
+
+
+def run_of(page):
+    """Return the run in the page's address."""
+    return re.search(r"run=([\w-]+)", page.url)[1]
+
+
+def expect_state(page, state, timeout=15_000):
+    expect(page.locator(".st-key-run_status")).to_contain_text(state, timeout=timeout)
+
+
+def train_long(page):
+    """Start a training that lasts until it is stopped: 512 hidden units, 200 epochs."""
+    if not page.get_by_label("Epochs", exact=True).is_visible():
+        page.get_by_text("Hyperparameters", exact=True).click()
+    for label, value in (("Units of layer 1", "512"), ("Epochs", "200")):
+        field = page.get_by_label(label, exact=True)
+        field.fill(value)
+        field.press("Enter")
+    expect(page.get_by_text("407,050 parameters")).to_be_visible()
+    before = page.url
+    page.get_by_role("button", name="Start training").dblclick()
+    expect(page).not_to_have_url(before)
+    expect(page.locator(".st-key-run_status")).to_contain_text("of 200", timeout=TRAINING_SECONDS)
+    return run_of(page)
+
+
+def epochs_on_disk(server, run):
+    """Return how far a run has come, by its recording."""
+    status = server.status(run)
+    try:
+        last = (server.runs / run / "metrics.jsonl").read_text().splitlines()[-1]
+        return json.loads(last)["step"] / status["steps_per_epoch"]
+    except (OSError, ValueError, IndexError, KeyError):
+        return 0.0
+
+
+@pytest.fixture(scope="session")
+def paper_run(browser, server):
+    """The run that the first button on Home makes, trained to its end."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(server.url)
+    page.get_by_role("button", name="Train the paper's network").click()
+    page.wait_for_url("**/train?run=**")
+    run = run_of(page)
+    expect_state(page, "completed", TRAINING_SECONDS)
+    context.close()
+    status = server.status(run)
+    assert status["test_accuracy"] > (0.965 if server.full else 0.85)
+    return run
+
+
+def test_a_cold_deep_link_opens_inside_the_frame(visit):
+    page = visit("browse")
+    for name in PAGES:
+        expect(page.get_by_role("link", name=name, exact=True)).to_be_visible()
+    expect(page.locator(".st-key-transport")).to_be_visible()
+    expect(page.get_by_test_id("stSidebarNav")).to_have_count(0)
+    expect(page.locator("h1")).to_have_text("Browse")
+
+
+def test_the_papers_run_ends_beside_the_papers_figures(visit, paper_run):
+    page = visit(f"train?run={paper_run}")
+    expect_state(page, "completed at epoch 5")
+    expect(page.get_by_text("Beside the paper")).to_be_visible()
+    expect(plot(page, "curve_accuracy").locator(".legend")).to_contain_text("paper")
+
+
+def test_a_run_is_watched_live_stopped_and_resumed(visit, server, paper_run):
+    page = visit("train")
+    before = set(server.run_ids())
+    run = train_long(page)
+    assert set(server.run_ids()) - before == {run}  # a double click starts one
+
+    # The charts are updated in place, and a zoom is kept.
+    charts = [plot(page, f"curve_{name}") for name in ("accuracy", "loss")]
+    for chart in charts:
+        mark(chart)
+    box = charts[0].bounding_box()
+    charts[0].evaluate(
+        """node => {
+            node.updates = new Set();
+            node.on("plotly_afterplot", () =>
+                node.updates.add(Math.max(...node._fullData.flatMap(({ x }) => [...x]))));
+        }"""
+    )
+    zoom(page, charts[0])
+    zoomed = charts[0].evaluate("node => node.layout.xaxis.range")
+    page.wait_for_function(
+        "document.querySelector('.st-key-curve_accuracy .mnist-chart-plot').updates?.size >= 10",
+        timeout=30_000,
+    )
+    assert all(map(is_marked, charts))
+    assert charts[0].evaluate("node => node.layout.xaxis.range") == zoomed
+    assert charts[0].bounding_box() == box
+
+    # A reload and a second browser show the same live run.
+    page.reload()
+    second = visit(f"train?run={run}")
+    for each in (page, second):
+        expect(each.locator(".st-key-stop")).to_be_visible()
+        status = each.locator(".st-key-run_status")
+        expect(status).to_contain_text("of 200")
+        expect(status).not_to_have_text(status.text_content())  # it goes on
+        assert run_of(each) == run
+
+    # Stop, from the second browser, in the middle of an epoch.
+    if server.full:  # the built-in digits' epoch is one or two chunks long
+        middle = lambda: 0.1 < epochs_on_disk(server, run) % 1 < 0.6  # noqa: E731
+        wait_for(middle, 20, "the middle of an epoch")
+    second.get_by_role("button", name="Stop").click()
+    wait_for(lambda: server.status(run)["state"] == "stopped", 10, "the stop")
+    folder = server.runs / run
+    asked, done = ((folder / name).stat().st_mtime for name in ("control.json", "status.json"))
+    assert done - asked < 2.0  # a second, and one for a busy machine
+    expect_state(page, "stopped")
+    moment = epochs_on_disk(server, run)
+
+    open_page(page, "Evaluate")
+    expect(page.locator(CAPTION)).to_contain_text(f"epoch {moment:.3f}".rstrip("0").rstrip("."))
+    assert moment % 1 or not server.full
+
+    # Resume goes on from there.
+    second.get_by_role("button", name="Resume").click()
+    expect(second.locator(".st-key-stop")).to_be_visible()
+    wait_for(lambda: epochs_on_disk(server, run) > moment + 0.2, 20, "the resumed training")
+    second.get_by_role("button", name="Stop").click()
+    expect_state(second, "stopped")
+
+
+def zoom(page, chart):
+    """Draw a box over the middle of a chart."""
+    box = chart.locator(".nsewdrag").bounding_box()
+    left, top, width, height = (box[name] for name in ("x", "y", "width", "height"))
+    page.mouse.move(left + 0.1 * width, top + 0.2 * height)
+    page.mouse.down()
+    page.mouse.move(left + 0.5 * width, top + 0.5 * height, steps=4)
+    page.mouse.move(left + 0.8 * width, top + 0.8 * height, steps=4)
+    page.mouse.up()
+    page.wait_for_function(
+        "!document.querySelector('.st-key-curve_accuracy .mnist-chart-plot').layout.xaxis.autorange"
+    )
+
+
+def test_a_killed_trainer_leaves_an_interrupted_run_that_goes_on(visit, server, paper_run):
+    page = visit("train")
+    run = train_long(page)
+    wait_for(lambda: epochs_on_disk(server, run) > 0.2, 20, "the middle of an epoch")
+    trainer = psutil.Process(server.status(run)["pid"])
+    assert trainer in server.children()
+    os.kill(trainer.pid, signal.SIGKILL)
+    expect_state(page, "interrupted", 10_000)
+    expect(page.locator(".st-key-run_notice")).to_contain_text("The training process ended")
+    reached = epochs_on_disk(server, run)
+    page.get_by_role("button", name="Resume").click()
+    expect(page.locator(".st-key-stop")).to_be_visible()
+    wait_for(lambda: server.status(run)["state"] == "running", 30, "the next trainer")
+    assert server.status(run)["pid"] != trainer.pid
+    wait_for(lambda: epochs_on_disk(server, run) > int(reached) + 0.2, 20, "the resumed training")
+    page.get_by_role("button", name="Stop").click()
+    expect_state(page, "stopped")
+
+
+def test_the_cursor_moves_figures_in_place(visit, paper_run):
+    page = visit(f"evaluate?run={paper_run}")
+    slider, chart = page.locator(CURSOR), plot(page, "confusion")
+    accuracy = metric(page, "Test accuracy")
+    expect(page.locator(".st-key-confusion .heatmaplayer")).to_be_visible()
+    last = accuracy.inner_text()
+    mark(chart)
+    mark(accuracy)
+    slider.focus()
+    slider.press("Home")
+    page.wait_for_url("**epoch=0**")
+    expect(accuracy).not_to_have_text(last)
+    untrained = accuracy.inner_text()
+    assert float(untrained.split()[0]) < 40
+    slider.press("ArrowRight")
+    page.wait_for_url("**epoch=1**")
+    expect(accuracy).not_to_have_text(untrained)
+    assert is_marked(chart) and is_marked(accuracy)
+
+    page.locator(".st-key-cursor").get_by_role("button", name="Play").click()
+    expect(page.locator(CAPTION)).to_have_text("epoch 5 of 5", timeout=20_000)
+    expect(accuracy).to_have_text(last)
+    expect(page).not_to_have_url(re.compile("epoch="))
+    assert is_marked(chart) and is_marked(accuracy)
+
+
+def test_a_link_with_an_epoch_shows_that_epoch(visit, paper_run):
+    page = visit(f"mistakes?run={paper_run}&epoch=1")
+    expect(page.locator(CAPTION)).to_have_text("epoch 1 of 5")
+    open_page(page, "Evaluate")
+    expect(page.locator(CAPTION)).to_have_text("epoch 1 of 5")
+    assert "epoch=1" in page.url and run_of(page) == paper_run
+
+
+def test_a_click_on_a_cell_shows_its_images(visit, paper_run):
+    page = visit(f"evaluate?run={paper_run}")
+    chart = plot(page, "confusion")
+    expect(chart.locator(".heatmaplayer")).to_be_visible()
+    true, predicted = 3, 3
+    x, y, count = chart.evaluate(
+        """(node, [x, y]) => {
+            const { xaxis, yaxis } = node._fullLayout;
+            const cell = node.layout.annotations.find(text => text.x === x && text.y === y);
+            return [xaxis._offset + xaxis.d2p(x), yaxis._offset + yaxis.d2p(y), cell.text];
+        }""",
+        [predicted, true],
+    )
+    box = chart.bounding_box()
+    mark(chart)
+    page.mouse.click(box["x"] + x, box["y"] + y)
+    expect(page.get_by_role("grid", name=f"True {true}, predicted {predicted}")).to_be_visible()
+    words = page.get_by_test_id("stMarkdown")
+    expect(words.filter(has_text=f"{int(count):,} images")).to_be_visible()
+    assert is_marked(chart)
+
+    open_page(page, "Mistakes")
+    open_page(page, "Evaluate")
+    expect(words.filter(has_text=f"{int(count):,} images")).to_be_visible()
+
+
+def test_a_mistake_opens_by_click_and_by_keyboard(visit, paper_run):
+    page = visit(f"mistakes?run={paper_run}&epoch=1")
+    grid = page.locator(".st-key-mistakes_grid [role=grid]")
+    active = grid.locator("#active")
+    expect(grid).to_be_visible()
+    expect(plot(page, "mistake_probabilities").locator(".bars").first).to_be_visible()
+    mark(plot(page, "mistake_probabilities"))
+    first = active.text_content()
+    grid.click(position={"x": 2 * 64 + 20, "y": 20})
+    expect(active).not_to_have_text(first)
+    clicked = opened(page, active)
+    grid.press("ArrowRight")
+    grid.press("Enter")
+    expect(active).not_to_have_text(clicked)
+    opened(page, active)
+    assert is_marked(plot(page, "mistake_probabilities"))
+
+
+def opened(page, active):
+    """Check that the image of the grid's active cell stands open beside it."""
+    caption = active.text_content()
+    number = re.search(r"image ([\d,]+)", caption)[1]
+    expect(page.get_by_text(re.compile(rf"^Test image {number}:"))).to_be_visible()
+    return caption
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_is_wider_than_its_window(scheme, visit, paper_run):
+    page = visit(f"?run={paper_run}", color_scheme=scheme)
+    for name in PAGES:
+        page.set_viewport_size({"width": 1440, "height": 900})  # a phone's links are in a menu
+        open_page(page, name)
+        for width, height in SIZES:
+            page.set_viewport_size({"width": width, "height": height})
+            page.wait_for_function(
+                """() => {
+                    const boxes = document.querySelectorAll(
+                        "html, [data-testid=stMain], [data-testid=stBottom], .mnist-chart-plot");
+                    const right = box => box.getBoundingClientRect().right;
+                    return [...boxes].every(
+                        box => box.scrollWidth <= box.clientWidth && right(box) <= innerWidth);
+                }""",
+                timeout=5_000,
+            )
+
+
+def test_markdown_in_a_link_fetches_nothing(visit):
+    page = visit("?run=![](https://example.com/a.png)")
+    expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_role("alert").locator("img")).to_have_count(0)
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/maps"), reason="reads Linux's /proc")
+def test_tensorflow_stays_out_of_the_server(visit, server, paper_run):
+    page = visit(f"?run={paper_run}")
+    for name in PAGES:
+        open_page(page, name)
+    assert "numpy" in loaded_by(server.process.pid)
+    assert not re.search("tensorflow|keras", loaded_by(server.process.pid))
+    # The trainer shows that this would see it.
+    trainers = [child.pid for child in server.children()]
+    wait_for(lambda: any("tensorflow" in loaded_by(pid) for pid in trainers), 30, "the trainer")
+
+
+def loaded_by(pid):
+    with open(f"/proc/{pid}/maps") as maps:
+        return maps.read()

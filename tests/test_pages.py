@@ -1,0 +1,729 @@
+"""Every page without a browser: empty, with a run, with bad input. No trainer process starts."""
+
+import json
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import streamlit as st
+from conftest import write_run
+from streamlit.runtime.scriptrunner import script_runner
+from streamlit.testing.v1 import AppTest
+
+from mnist_core import data, runs, selection, wording, workers
+from mnist_core.config import PRESETS, TrainConfig, dense_stack
+from mnist_core.evaluation import Evaluation
+from mnist_core.ui import frame, hyperparameters, live, resources
+
+NEED_A_RUN = ("evaluate", "mistakes")
+BUILT_IN = "Built-in sample digits, not MNIST"
+
+
+def run_whole_app(path):
+    """Run app.py as a browser's session does.
+
+    AppTest forgets before every run that the app declares its pages itself, and would run a page
+    of pages/ alone, without the frame.
+    """
+    with open(path, encoding="utf-8") as file:
+        exec(compile(file.read(), path, "exec"), {"__name__": "__main__"})
+
+
+@pytest.fixture(autouse=True)
+def app_on_small_data(root, small, monkeypatch):
+    """The app on the small dataset; what asks for a trainer gets none."""
+    monkeypatch.setattr(script_runner, "_mpa_v1", run_whole_app)
+    monkeypatch.setattr(data, "load", lambda *args, **named: small)
+    monkeypatch.setattr(workers, "ensure_trainer", lambda *args: None)
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return data.built_in_digits()
+
+
+@pytest.fixture
+def built_in(digits, monkeypatch):
+    """The app on the built-in digits, as without internet."""
+
+    def fetch(progress=None, deadline=0):
+        raise data.DataRefused("Expected MNIST. Received: no connection. Check the connection.")
+
+    monkeypatch.setattr(data, "load", lambda *args, **named: digits)
+    monkeypatch.setattr(data, "fetch", fetch)
+
+
+def start(page="home", session=None, **query):
+    """Open a page as a link with this query does, and return it as an AppTest."""
+    at = AppTest.from_file("../app.py", default_timeout=15)
+    for name, value in query.items():
+        at.query_params[name] = value
+    for name, value in (session or {}).items():
+        at.session_state[name] = value
+    if page != "home":
+        at.switch_page(f"pages/{page}.py")
+    at.run()
+    assert not at.exception
+    return at
+
+
+def go(at, page):
+    at.switch_page(f"pages/{page}.py").run()
+    assert not at.exception
+    return at
+
+
+def components(at, name):
+    """Return key -> data of the page's components of this name."""
+    return {
+        element.key: json.loads(element.proto.json or "null")
+        for element in at.get("bidi_component")
+        if element.proto.component_name == f"mnist_lab.{name}"
+    }
+
+
+def figure(at, key):
+    return json.loads(components(at, "chart")[key]["figure"])
+
+
+def grid(at, key):
+    return components(at, "digit_grid")[key]
+
+
+def cursor(at):
+    (bar,) = components(at, "epoch_cursor").values()
+    return bar["labels"][bar["index"]]
+
+
+def pick(at, key, index):
+    """Select an image of a grid, as a click does."""
+    token = grid(at, key)["token"]
+    at.session_state[key] = {"selected": {"index": index, "token": token, "at": time.time()}}
+    return at.run()
+
+
+def url(at):
+    """Return the URL's query."""
+    return {
+        name: value if isinstance(value, str) else value[-1]
+        for name, value in at.query_params.items()
+    }
+
+
+def words(at):
+    """Return all that is written on the page."""
+    kinds = "title header subheader markdown caption info warning error success text".split()
+    return "\n".join(str(element.value) for kind in kinds for element in at.get(kind))
+
+
+def popovers(at):
+    return [block.proto.popover.label for block in at.get("popover")]
+
+
+def button(at, label):
+    (found,) = (button for button in at.button if button.label == label)
+    return found
+
+
+def evaluation(run, dataset, moment=None):
+    return Evaluation(
+        dataset.test.labels, run.logits(run.moments[-1] if moment is None else moment)
+    )
+
+
+# Every page
+
+
+@pytest.mark.parametrize("page", frame.PAGES)
+def test_a_page_without_a_run_has_a_title_and_no_error(page):
+    at = start(page)
+    assert not at.exception and not at.error
+    assert at.title and "No run yet" in words(at)
+
+
+@pytest.mark.parametrize("page", NEED_A_RUN)
+def test_a_page_that_needs_a_run_says_so_and_trains_one(page):
+    at = start(page)
+    assert "no trained network yet" in at.info[0].value
+    button(at, "Train the paper's network").click().run()
+    assert not at.exception
+    (run,) = runs.list_runs()
+    assert run.config == PRESETS["paper"] and run.state == "queued"
+    assert url(at)["run"] == run.id
+    assert at.button(key="stop")  # the Train page opened
+
+
+@pytest.mark.parametrize("page", frame.PAGES)
+def test_a_page_with_a_run_draws_it_in_the_frame(page, recorded):
+    at = start(page)
+    assert not at.exception and not at.error and not at.warning
+    assert components(at, "epoch_cursor")["epoch_cursor"]["labels"] == ["0", "1", "2", "3"]
+    assert cursor(at) == "3"
+    (option,) = at.selectbox(key="picked_run").options
+    assert recorded.config.title in option
+    assert wording.percent(recorded.status["test_accuracy"]) in option
+    assert url(at)["run"] == recorded.id
+
+
+@pytest.mark.parametrize("page", frame.PAGES)
+def test_charts_have_titled_axes_and_plotly(page, recorded):
+    at = start(page)
+    for key in components(at, "chart"):
+        layout = figure(at, key)["layout"]
+        assert layout["xaxis"]["title"]["text"] and layout["yaxis"]["title"]["text"], key
+    if components(at, "chart"):
+        assert components(at, "plotly_loader")
+
+
+def test_a_queued_run_without_a_recording_is_explained(root, small, tiny_config):
+    runs.create(tiny_config, small.describe())
+    for page in NEED_A_RUN:
+        at = start(page)
+        assert "queued" in at.info[0].value
+    assert not components(at, "epoch_cursor")["epoch_cursor"]["labels"]
+
+
+# The data
+
+
+@pytest.mark.parametrize("page", frame.PAGES)
+def test_built_in_digits_are_announced_on_every_page(page, built_in):
+    at = start(page)
+    assert not at.exception
+    assert BUILT_IN in popovers(at)
+
+
+def test_a_failed_download_says_why_and_a_retry_switches_over(built_in, small, monkeypatch):
+    at = start("train")
+    wait_for_download(at)
+    assert "no connection" in words(at)
+    monkeypatch.setattr(data, "fetch", lambda *args, **named: small)
+    button(at, "Download MNIST (11 MB)").click().run()
+    wait_for_download(at)
+    assert not at.exception
+    assert BUILT_IN not in popovers(at)
+    button(at, "Start training").click().run()
+    assert runs.list_runs()[0].dataset == small.describe()
+
+
+def wait_for_download(at):
+    store = resources.data_store()
+    ends = time.monotonic() + 10
+    while store.downloading and time.monotonic() < ends:
+        time.sleep(0.01)
+    assert not store.downloading
+    at.run()
+
+
+def test_a_named_file_replaces_the_built_in_digits(built_in, small, tmp_path):
+    at = start("browse")
+    at.text_input(key="data_path").input(str(tmp_path / "nowhere.npz")).run()
+    assert "no such file" in words(at) and BUILT_IN in popovers(at)
+    path = tmp_path / "mine.npz"
+    arrays = (small.train.images, small.train.labels, small.test.images, small.test.labels)
+    np.savez(path, **dict(zip(("x_train", "y_train", "x_test", "y_test"), arrays, strict=True)))
+    at.text_input(key="data_path").input(str(path)).run()
+    assert not at.exception
+    assert BUILT_IN not in popovers(at)
+    assert f"{len(small.train)} images" in words(at)
+
+
+def test_a_run_on_other_data_is_played_on_its_own(recorded, monkeypatch):
+    """Where those cannot be had any more, the pages say so."""
+    other = replace(resources.dataset(), fingerprint="another", name="other")
+    monkeypatch.setattr(data, "load", lambda *args, **named: other)
+    st.cache_resource.clear()
+    for page in NEED_A_RUN:
+        at = start(page)
+        assert "cannot be read any more" in at.error[0].value
+
+
+# The frame: run and epoch in the URL
+
+
+@pytest.mark.parametrize(
+    "asked", ["20200101-000000-dead", "../../etc", "", "%00", "x" * 3000, "../runs"]
+)
+def test_an_unknown_or_malformed_run_in_the_url_is_refused(asked, recorded):
+    at = start("evaluate", run=asked)
+    assert not at.exception
+    assert len(at.warning) == 1
+    assert url(at)["run"] == recorded.id
+    assert len(at.warning[0].value) < 300
+
+
+def test_a_run_in_the_url_is_not_drawn_as_markdown(recorded):
+    """A picture in a link's text would be fetched from outside."""
+    at = start(run="![](https://example.com/a.png)")
+    assert len(at.warning) == 1
+    assert "![](" not in at.warning[0].value.replace("`![](https://example.com/a.png)`", "")
+
+
+def test_a_deleted_run_gives_way_to_the_newest(root, small, tiny_config):
+    old = write_run(root, small, tiny_config)
+    kept = write_run(root, small, replace(tiny_config, name="kept"))
+    at = start("evaluate", run=old.id)
+    assert not at.warning and url(at)["run"] == old.id
+    runs.delete(old)
+    at.run()
+    assert old.id in at.warning[0].value
+    assert url(at)["run"] == kept.id
+    assert "kept" in words(at)
+
+
+def test_without_runs_a_warning_promises_none(root):
+    at = start(run="20200101-000000-dead")
+    assert "shown instead" not in at.warning[0].value
+
+
+@pytest.mark.parametrize("asked", ["soon", "", "1e", "nan", "inf", "![](//a.example)"])
+def test_a_nonsense_epoch_in_the_url_means_the_latest(asked, recorded):
+    at = start("evaluate", run=recorded.id, epoch=asked)
+    assert not at.exception
+    assert cursor(at) == "3"
+    assert "epoch" not in url(at)
+    assert "![](" not in words(at)
+
+
+@pytest.mark.parametrize(("asked", "shown"), [("1", "1"), ("0", "0"), ("99", "3"), ("-4", "0")])
+def test_an_epoch_in_the_url_is_shown(asked, shown, recorded, small):
+    at = start("evaluate", run=recorded.id, epoch=asked)
+    assert cursor(at) == shown
+    accuracy = evaluation(recorded, small, float(shown)).accuracy
+    assert wording.percent(accuracy) in [metric.value for metric in at.metric]
+
+
+def test_moving_the_cursor_changes_figures_and_url(recorded, small):
+    at = start("evaluate")
+    before = figure(at, "confusion")
+    at.session_state["epoch_cursor"] = {"moved": {"index": 2, "at": 1}}
+    at.run()
+    assert url(at)["epoch"] == "2" and cursor(at) == "2"
+    assert figure(at, "confusion") != before
+    errors = len(evaluation(recorded, small, 2.0).errors())
+    at = go(at, "mistakes")
+    assert f"{errors} mistakes" in words(at)
+    at.session_state["epoch_cursor"] = {"moved": {"index": 3, "at": 2}}
+    at.run()
+    assert "epoch" not in url(at) and cursor(at) == "3"  # the latest
+
+
+def test_choosing_another_run_shows_it_at_its_latest(root, small, tiny_config):
+    old = write_run(root, small, tiny_config, epochs=1)
+    write_run(root, small, replace(tiny_config, name="newer"))
+    at = start("evaluate", epoch="2")
+    at.selectbox(key="picked_run").set_value(old.id).run()
+    assert url(at)["run"] == old.id
+    assert "epoch" not in url(at) and cursor(at) == "1"
+
+
+def test_a_corrupt_run_folder_hides_no_other(root, small, tiny_config):
+    good = write_run(root, small, tiny_config)
+    (root / "20300101-000000-0000").mkdir()
+    torn = write_run(root, small, replace(tiny_config, name="torn line"))
+    with open(torn.path / "metrics.jsonl", "ab") as file:
+        file.write(b'{"kind": "step", "st\n\xff\xfe\n[]\n')
+    bare = write_run(root, small, replace(tiny_config, name="no status"))
+    (bare.path / "status.json").write_text("{")
+    unconfigured = write_run(root, small, tiny_config)
+    (unconfigured.path / "config.json").write_text('{"config": {"layers": 3}}')
+    at = start()
+    assert not at.exception
+    shown = at.selectbox(key="picked_run").options
+    assert len(shown) == 3 and any("torn line" in option for option in shown)
+    for run in (good, torn, bare):
+        for page in frame.PAGES:
+            assert not start(page, run=run.id).exception, (run.id, page)
+    at = start("evaluate", run=unconfigured.id)
+    assert "cannot be read" in at.warning[0].value
+
+
+@pytest.mark.parametrize("damage", [b"", b"no array", None])
+def test_a_damaged_prediction_is_explained_and_other_epochs_stay(damage, recorded):
+    file = recorded.path / "predictions" / "003.npy"
+    if damage is None:
+        np.save(file, np.zeros((3, 10), np.float32))
+    else:
+        file.write_bytes(damage)
+    for page in NEED_A_RUN:
+        assert "cannot be shown" in start(page).error[0].value
+        assert not start(page, epoch="1").error
+    assert not start("train").exception
+
+
+# Home
+
+
+def test_home_lists_the_runs_opens_and_deletes_them(root, small, tiny_config):
+    first = write_run(root, small, replace(tiny_config, name="first"))
+    second = write_run(root, small, replace(tiny_config, name="second"))
+    at = start()
+    assert "first" in words(at) and "second" in words(at)
+    at.button(key=f"open_{first.id}").click().run()
+    assert url(at)["run"] == first.id
+    assert at.title[0].value == "Evaluate"
+    go(at, "home")
+    at.button(key=f"delete_{first.id}").click().run()
+    assert not at.exception
+    assert [run.id for run in runs.list_runs()] == [second.id]
+    assert url(at)["run"] == second.id
+
+
+# Browse
+
+
+def test_browse_filters_and_shuffles_as_arranged(small):
+    at = start("browse")
+    assert shown_labels(at) == list(small.train.labels[:120])
+    at.get_by_key("browse_split").set_value("test").run()
+    at.get_by_key("browse_labels").set_value([3, 8]).run()
+    index = selection.arrange(small.test, [3, 8])
+    assert wording.count(len(index), "image") in words(at)
+    assert shown_labels(at) == list(small.test.labels[index])
+    at.get_by_key("browse_order").set_value("shuffled").run()
+    at.number_input(key="browse_seed").set_value(7).run()
+    assert not at.exception
+    expected = selection.arrange(small.test, [3, 8], 7)
+    assert shown_images(at) == list(expected)
+
+
+def shown_images(at):
+    """Return the indices that the captions of Browse name."""
+    captions = grid(at, "browse_grid")["captions"]
+    return [int(caption.split("image ")[1].split(":")[0].replace(",", "")) for caption in captions]
+
+
+def shown_labels(at):
+    return [int(caption.split(": ")[1]) for caption in grid(at, "browse_grid")["captions"]]
+
+
+def test_browse_pages_and_opens_an_image_with_its_pixels(small):
+    at = start("browse")
+    at.pagination(key="browse_page").set_value(4).run()
+    assert shown_images(at) == list(range(360, 400))
+    pick(at, "browse_grid", 4)
+    assert "364" in words(at)
+    drawn = figure(at, "browse_pixels")["data"][0]["z"]
+    inked = int((small.train.images[364] > 0).sum())
+    assert f"{inked} pixels" in figure(at, "browse_pixels")["layout"]["title"]["text"]
+    assert drawn is not None
+    at.get_by_key("browse_labels").set_value([9]).run()  # fewer pages than the one shown
+    assert not at.exception
+    assert set(shown_labels(at)) == {9}
+
+
+# Evaluate
+
+
+def test_evaluate_shows_the_figures_of_its_evaluation(recorded, small):
+    at = start("evaluate")
+    expected = evaluation(recorded, small)
+    values = [metric.value for metric in at.metric]
+    assert wording.percent(expected.accuracy) in values
+    assert wording.loss(expected.loss) in values
+    assert str(len(expected.errors())) in values
+    table = at.dataframe[0].value
+    assert table["recall"].to_numpy() == pytest.approx(expected.per_class()["recall"].to_numpy())
+
+
+@pytest.mark.parametrize("wrong", [True, False])
+def test_a_cell_of_the_matrix_shows_its_images(wrong, recorded, small):
+    expected = evaluation(recorded, small, 1.0)
+    true, predicted, count = expected.worst_confusion()
+    if not wrong:
+        predicted, count = true, int(expected.confusion[true, true])
+    at = start("evaluate", {"confusion_cell": (true, predicted)}, epoch="1")
+    assert wording.count(count, "image") in words(at)
+    cell = grid(at, "cell_images")
+    assert cell["count"] == count
+    assert set(cell["marks"]) == {"wrong" if wrong else "right"}
+    numbers = [f"test image {i:,}:" for i in expected.select(true, predicted)]
+    assert all(map(str.startswith, cell["captions"], numbers))
+
+
+def test_an_empty_cell_shows_no_image_and_no_error(recorded, small):
+    confusion = evaluation(recorded, small).confusion
+    true, predicted = (int(place) for place in np.argwhere(confusion == 0)[0])
+    at = start("evaluate", {"confusion_cell": (true, predicted)})
+    assert not at.exception
+    assert "0 images" in words(at)
+
+
+def test_per_cent_and_faded_diagonal_change_the_matrix(recorded, small):
+    at = start("evaluate")
+    counts = figure(at, "confusion")
+    at.get_by_key("cells_show").set_value("% of row").run()
+    shares = figure(at, "confusion")
+    assert counts["layout"]["annotations"] != shares["layout"]["annotations"]
+    at.toggle(key="fade_diagonal").set_value(False).run()
+    assert not at.exception
+    assert figure(at, "confusion")["data"][0]["z"] != shares["data"][0]["z"]
+
+
+# Mistakes
+
+
+def test_mistakes_are_those_of_the_evaluation_however_ordered(recorded, small):
+    expected = evaluation(recorded, small, 0.0)
+    at = start("mistakes", epoch="0")
+    for order in ("confidence", "loss", "index"):
+        at.selectbox(key="mistakes_order").set_value(order).run()
+        assert shown_mistakes(at) == list(expected.errors(order=order)[: len(shown_mistakes(at))])
+    true, predicted, count = expected.worst_confusion()
+    at.selectbox(key="mistakes_true").set_value(true).run()
+    at.selectbox(key="mistakes_read").set_value(predicted).run()
+    assert not at.exception
+    assert shown_mistakes(at) == list(expected.errors(true, predicted, "index"))
+    assert len(shown_mistakes(at)) == count
+    assert set(grid(at, "mistakes_grid")["marks"]) == {"wrong"}
+
+
+def shown_mistakes(at):
+    captions = grid(at, "mistakes_grid")["captions"]
+    return [int(caption.split("image ")[1].split(":")[0].replace(",", "")) for caption in captions]
+
+
+def test_mistakes_open_large_with_their_probabilities(recorded, small):
+    expected = evaluation(recorded, small, 1.0)
+    at = start("mistakes", epoch="1")
+    pick(at, "mistakes_grid", 4)
+    index = expected.errors()[4]
+    assert f"image {index}" in words(at)
+    truth, answer = int(small.test.labels[index]), int(expected.predicted[index])
+    title = figure(at, "mistake_probabilities")["layout"]["title"]["text"]
+    assert str(answer) in title and str(truth) in title
+    # The next page's grid has other images: an old choice says nothing about them.
+    at.session_state["epoch_cursor"] = {"moved": {"index": 0, "at": 1}}
+    at.run()
+    assert not at.exception
+    assert f"image {evaluation(recorded, small, 0.0).errors()[0]}" in words(at)
+
+
+def test_many_mistakes_come_in_pages(root, small, tiny_config):
+    many = data.Split(np.tile(small.test.images, (3, 1, 1)), np.tile(small.test.labels, 3))
+    large = replace(small, test=many)
+    resources.data_store().dataset = large
+    run = write_run(root, large, tiny_config)
+    expected = evaluation(run, large, 0.0).errors()
+    at = start("mistakes", epoch="0")
+    first = shown_mistakes(at)
+    assert len(first) < len(expected)
+    at.pagination(key="mistakes_page").set_value(2).run()
+    assert shown_mistakes(at) == list(expected[len(first) : 2 * len(first)])
+
+
+def test_a_filter_without_mistakes_says_so(recorded, small):
+    confusion = evaluation(recorded, small).confusion
+    true, predicted = (int(place) for place in np.argwhere(confusion == 0)[0])
+    at = start("mistakes")
+    at.selectbox(key="mistakes_true").set_value(true).run()
+    at.selectbox(key="mistakes_read").set_value(predicted).run()
+    assert not at.exception
+    assert "no such mistake" in at.info[0].value
+
+
+# Train
+
+
+def field(at, name):
+    """Return a field of the form, or None where it is hidden."""
+    try:
+        return at.get_by_key(hyperparameters.PREFIX + name)
+    except (KeyError, ValueError):
+        return None
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_fills_the_form_and_is_what_is_trained(name):
+    preset = PRESETS[name]
+    at = start("train")
+    at.selectbox(key="preset").set_value(name).run()
+    assert not at.exception
+    assert field(at, "epochs").value == preset.epochs
+    assert field(at, "batch_size").value == preset.batch_size
+    assert field(at, "learning_rate").value == preset.learning_rate
+    assert field(at, "optimizer").value == preset.optimizer
+    assert any(f"{preset.parameters:,} parameters" in e.label for e in at.expander)
+    button(at, "Start training").click().run()
+    assert not at.exception
+    assert runs.list_runs()[0].config == preset
+
+
+def test_fields_that_do_not_apply_are_hidden():
+    at = start("train")
+    assert field(at, "units_0") and field(at, "dropout")
+    assert not field(at, "units_1") and not field(at, "filters_0")
+    assert not field(at, "validation_share")
+    field(at, "depth").set_value(2).run()
+    assert field(at, "units_1")
+    field(at, "validation").set_value("held out").run()
+    assert field(at, "validation_share")
+    field(at, "family").set_value("conv").run()
+    assert field(at, "filters_0") and not field(at, "units_0")
+    field(at, "family").set_value("linear").run()
+    assert not at.exception
+    hidden = ("units_0", "filters_0", "depth", "activation", "dropout")
+    assert not any(field(at, name) for name in hidden)
+
+
+@pytest.mark.parametrize("page", [page for page in frame.PAGES if page != "train"])
+def test_the_form_survives_a_look_at_another_page(page):
+    at = start("train")
+    field(at, "epochs").set_value(17).run()
+    go(at, page)
+    go(at, "train")
+    assert field(at, "epochs").value == 17
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "limit"),
+    [
+        ("batch_size", 0, "batch size"),
+        ("learning_rate", 0.0, "learning rate"),
+        ("learning_rate", float("nan"), "learning rate"),
+        ("learning_rate", 1e9, "learning rate"),
+        ("epochs", 0, "epochs"),
+        ("training_size", 1, "training size"),
+        ("seed", -1, "seed"),
+        ("units_0", 100_000, "units"),
+    ],
+)
+def test_a_value_outside_its_limits_is_explained_and_cannot_start(name, value, limit):
+    at = start("train")
+    field(at, name).set_value(value).run()
+    assert not at.exception
+    assert at.error[0].value.startswith("Expected") and limit in at.error[0].value
+    assert button(at, "Start training").disabled
+    assert not runs.list_runs()
+
+
+def test_too_many_parameters_are_refused_with_their_number():
+    at = start("train")
+    field(at, "depth").set_value(5).run()
+    for place in range(5):
+        field(at, f"units_{place}").set_value(2048)
+    at.run()
+    config = TrainConfig(layers=dense_stack((2048,) * 5, "relu", 0.0))
+    assert f"{config.parameters:,}" in at.error[0].value
+    assert button(at, "Start training").disabled
+
+
+def test_an_empty_field_is_explained():
+    at = start("train")
+    field(at, "epochs").set_value(None).run()
+    assert not at.exception
+    assert button(at, "Start training").disabled or field(at, "epochs").value is not None
+
+
+def test_a_seed_alone_keeps_the_papers_name():
+    at = start("train")
+    field(at, "seed").set_value(5).run()
+    button(at, "Start training").click().run()
+    (run,) = runs.list_runs()
+    assert run.config.name == PRESETS["paper"].name and run.config.seed == 5
+
+
+def test_start_pressed_twice_queues_one_run():
+    at = start("train")
+    button(at, "Start training").click().run()
+    button(at, "Start training").click().run()
+    assert not at.exception and not at.error
+    (run,) = runs.list_runs()
+    assert run.state == "queued" and url(at)["run"] == run.id
+
+
+def test_stop_while_queued_and_resume():
+    at = start("train")
+    button(at, "Start training").click().run()
+    at.button(key="stop").click().run()
+    assert not at.exception
+    (run,) = runs.list_runs()
+    assert run.state == "stopped"
+    at.button(key="resume").click().run()
+    assert not at.exception
+    assert runs.list_runs()[0].state == "queued"
+
+
+def test_each_waiting_run_knows_its_place(root, small, tiny_config):
+    for _ in range(3):
+        run = runs.create(tiny_config, small.describe())
+        time.sleep(0.002)  # the queue's order is that of the milliseconds
+    at = start("train", run=run.id)
+    assert "number 3 in the queue" in at.get("progress")[0].proto.text
+
+
+def test_a_full_queue_is_explained(root, small, tiny_config):
+    for _ in range(runs.MAX_QUEUE):
+        runs.create(tiny_config, small.describe())
+    at = start("train")
+    button(at, "Start training").click().run()
+    assert not at.exception
+    assert f"{runs.MAX_QUEUE} runs are waiting" in at.error[0].value
+    assert len(runs.list_runs()) == runs.MAX_QUEUE
+
+
+def test_a_runs_folder_that_cannot_be_written_is_explained(tmp_path, monkeypatch):
+    """A file stands where the folder should be: refused to everybody, also to root."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MNIST_RUNS", str(tmp_path / "file" / "runs"))
+    at = start("train")
+    button(at, "Start training").click().run()
+    assert not at.exception
+    assert "cannot be written" in at.error[0].value and "MNIST_RUNS" in at.error[0].value
+    at = start()
+    button(at, "Train the paper's network").click().run()
+    assert not at.exception
+    assert "cannot be written" in at.error[0].value
+
+
+@pytest.mark.parametrize("state", ["stopped", "interrupted", "failed", "diverged"])
+def test_a_run_that_did_not_complete_says_how_it_ended(state, root, small, tiny_config):
+    run = write_run(root, small, tiny_config, state=state)
+    runs.finish(run, state, "The reason of this test.")
+    at = start("train")
+    assert not at.exception
+    assert state in at.get("progress")[0].proto.text
+    if state != "stopped":
+        assert "The reason of this test." in words(at)
+    resume = [button for button in at.button if button.key == "resume"]
+    assert all(button.disabled for button in resume) == (state == "diverged")
+
+
+def test_a_completed_run_can_have_more_epochs(recorded):
+    at = start("train")
+    at.number_input(key="more_epochs").set_value(4).run()
+    at.button(key="train_on").click().run()
+    assert not at.exception
+    (run,) = runs.list_runs()
+    assert run.state == "queued" and run.planned_epochs == 7
+
+
+def test_the_papers_own_figures_stand_beside_a_run_like_the_papers(root, small):
+    run = write_run(root, small, PRESETS["paper"], epochs=5)
+    at = start("train")
+    assert not at.exception
+    table = live.beside_paper(run)
+    assert any(list(shown.value.columns) == list(table.columns) for shown in at.dataframe)
+    names = [trace.get("name", "") for trace in figure(at, "curve_accuracy")["data"]]
+    assert any("paper" in name for name in names)
+
+
+def test_a_run_is_followed_live_without_new_axes(root, small, tiny_config):
+    """What the fragment redraws twice a second keeps its keys and its fixed epoch axis."""
+    run = runs.create(tiny_config, small.describe())
+    runs.claim(root, run.id)
+    runs.beat(run, step=0, steps_per_epoch=13)
+    at = start("train")
+    before = figure(at, "curve_accuracy")["layout"]["xaxis"]["range"]
+    for step in range(1, 9):
+        line = {"kind": "step", "step": step, "epoch": step / 13, "loss": 1.0, "accuracy": 0.5}
+        runs.append(run, line | {"seconds": step / 10, "images_per_second": 320})
+    at.run()
+    assert not at.exception
+    assert figure(at, "curve_accuracy")["layout"]["xaxis"]["range"] == before
+    assert "step 8 of 13" in at.get("progress")[0].proto.text
+    assert "50.00 %" in [metric.value for metric in at.metric]
