@@ -7,6 +7,7 @@ cannot disagree. The last two layers are the logits and the softmax.
 from __future__ import annotations
 
 import keras
+import numpy as np
 
 from mnist_core.config import CLASSES, IMAGE_SHAPE, Conv, Dense, Dropout, MaxPool, TrainConfig
 
@@ -123,6 +124,18 @@ def start_anew(model: keras.Sequential, fresh: keras.Sequential) -> None:
         variable.assign(start)
     if isinstance(schedule := model.optimizer._learning_rate, ScheduledRate):
         schedule.factor.assign(1.0)
+
+
+def seed_epoch(model: keras.Sequential, seed: int, epoch: int) -> None:
+    """Set the states of all random layers to a function of (seed, epoch, position of the layer)."""
+    for number, state in enumerate(random_states(model)):
+        words = np.random.SeedSequence([seed, epoch, number]).generate_state(2)
+        state.assign(words.astype("int64"))
+
+
+def random_states(model: keras.Sequential) -> list[keras.Variable]:
+    """Return the states of a network's random layers, such as dropout, from the input on."""
+    return [la.seed_generator.state for la in model.layers if hasattr(la, "seed_generator")]
 
 
 def plain(model: keras.Sequential) -> keras.Sequential:

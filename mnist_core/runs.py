@@ -10,13 +10,15 @@
         model.keras            the trained network, plain Keras
 
 Rewritten files are written beside and moved into place, so no reader sees half a file. The queue is
-the folders whose state is queued; this module writes and reads, and knows no process but by its id.
+the folders whose state is queued. Here runs are read, listed, and handed from state to state; what
+the trainer records meanwhile is in recording.py.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import secrets
@@ -129,8 +131,8 @@ class Run:
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
-        """All reports, one a row, columns METRICS; a corrupt line is left out."""
-        return _read_metrics(self.path / "metrics.jsonl")
+        """All reports, one a row, columns METRICS."""
+        return read_metrics(self.path / "metrics.jsonl")
 
     @property
     def epochs(self) -> pd.DataFrame:
@@ -159,6 +161,8 @@ class Run:
             logits = np.load(file, allow_pickle=False)
         except UNREADABLE as error:
             raise RunsError(f"No readable predictions of epoch {moment:g}: {error}") from error
+        if not isinstance(logits, np.ndarray):
+            raise RunsError(f"Expected an array in {file.name}. Received: a zip file.")
         if logits.ndim != 2 or logits.shape[1] != 10 or logits.dtype != np.float32:
             raise RunsError(
                 f"Expected float32 logits (n_test, 10) in {file.name}. "
@@ -178,13 +182,14 @@ def moment_name(moment: float) -> str:
     return f"{int(moment):03d}" if moment == int(moment) else f"{moment:07.3f}"
 
 
-def _read_metrics(path: Path) -> pd.DataFrame:
+def read_metrics(path: Path) -> pd.DataFrame:
+    """Return the reports in a metrics.jsonl, one a row, columns METRICS; broken lines left out."""
     rows = []
     with contextlib.suppress(OSError):
         for line in path.read_bytes().splitlines():
             with contextlib.suppress(ValueError, TypeError, KeyError):
                 row = json.loads(line)
-                if isinstance(row["step"], int) and isinstance(row["epoch"], int | float):
+                if isinstance(row["step"], int) and math.isfinite(row["epoch"]):
                     rows.append(row)
     frame = pd.DataFrame(rows, columns=METRICS)
     numbers = METRICS[1:]
@@ -239,13 +244,13 @@ def list_runs(root: Path | None = None) -> list[Run]:
         for path in root.iterdir():
             with contextlib.suppress(RunsError):
                 found.append(read(path.name, root))
-    return sorted(found, key=lambda run: (run.status.get("created", ""), run.id), reverse=True)
+    return sorted(found, key=lambda run: (str(run.status.get("created", "")), run.id), reverse=True)
 
 
 def waiting(root: Path | None = None) -> list[Run]:
     """Return the queued runs, next first."""
     queued = [run for run in list_runs(root) if run.state == "queued"]
-    return sorted(queued, key=lambda run: (run.status.get("queued", ""), run.id))
+    return sorted(queued, key=lambda run: (str(run.status.get("queued", "")), run.id))
 
 
 @contextlib.contextmanager
@@ -386,68 +391,6 @@ def resume(run: Run, epochs: int = 0) -> None:
             until = None
         set_control(run, stop=False, run_until=until)
         _update_status(run.path, state="queued", queued=now(), reason=None, ended=None)
-
-
-def append(run: Run, line: dict[str, Any]) -> None:
-    """Append one report to metrics.jsonl in a single write."""
-    with open(run.path / "metrics.jsonl", "ab") as file:
-        file.write(json.dumps(line).encode() + b"\n")
-
-
-def record_logits(run: Run, moment: float, logits: np.ndarray) -> None:
-    """Write the test set's logits of a moment, float32 (n_test, 10)."""
-    _write_arrays(run.path / "predictions" / f"{moment_name(moment)}.npy", np.save, logits)
-
-
-def record_weights(run: Run, moment: float, arrays: dict[str, np.ndarray]) -> None:
-    """Write weights and training state of a moment; from now on a resume starts here.
-
-    A stop within an epoch is superseded by what is recorded after it.
-    """
-    _write_arrays(run.path / "weights" / f"{moment_name(moment)}.npz", np.savez, **arrays)
-    for folder in ("weights", "predictions"):
-        for file in (run.path / folder).glob("*.???.np?"):
-            if float(file.stem) < moment:
-                file.unlink(missing_ok=True)
-
-
-def _write_arrays(path: Path, save: Any, *arrays: np.ndarray, **named: np.ndarray) -> None:
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        with open(beside, "wb") as file:
-            save(file, *arrays, **named)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def last_weights(run: Run) -> tuple[float, dict[str, np.ndarray]] | None:
-    """Return the last recorded moment and its arrays, or None; a broken file is passed over."""
-    files = (run.path / "weights").glob("[0-9]*.npz")
-    for file in sorted(files, key=lambda file: float(file.stem), reverse=True):
-        with (
-            contextlib.suppress(*UNREADABLE),
-            open(file, "rb") as opened,
-            np.load(opened) as arrays,
-        ):
-            return float(file.stem), dict(arrays)
-    return None
-
-
-def rewind(run: Run, moment: float, step: int) -> None:
-    """Drop what was reported or recorded after a moment: it is about to be trained again."""
-    path = run.path / "metrics.jsonl"
-    kept = _read_metrics(path)
-    kept = kept[(kept["step"] <= step) & ~((kept["kind"] == "epoch") & (kept["epoch"] > moment))]
-    lines = (json.dumps({k: v for k, v in row.items() if pd.notna(v)} | {"step": int(row["step"])})
-             for row in kept.to_dict("records"))  # fmt: skip
-    beside = path.with_name(".metrics.jsonl")
-    beside.write_text("".join(line + "\n" for line in lines))
-    os.replace(beside, path)
-    for folder in ("weights", "predictions"):
-        for file in (run.path / folder).glob("[0-9]*.np?"):
-            if float(file.stem) > moment:
-                file.unlink(missing_ok=True)
 
 
 def delete(run: Run) -> None:

@@ -1,4 +1,4 @@
-"""Train one run: compiled chunks of batches, and the callback that writes the recording.
+"""Train one run in compiled chunks of batches; the callback in recorder.py writes it down.
 
 A chunk is some batches in one compiled call: a while loop around Keras's own `train_step`, so the
 updates are Keras's, batch by batch, while Python speaks once a chunk. That is also the grain of
@@ -9,7 +9,6 @@ that went through.
 
 from __future__ import annotations
 
-import math
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -23,15 +22,11 @@ import tensorflow as tf
 from mnist_core import models, runs
 from mnist_core.config import CLASSES, IMAGE_SHAPE, TrainConfig, preset
 from mnist_core.data import Dataset, Split, choose
-from mnist_core.evaluation import loss_and_accuracy
+from mnist_core.recorder import Recorder
 
-SAMPLE_SIZE = 5_000  # training images measured after every epoch, to be compared with validation
 EXAM_BATCH = 2_000
 CHUNK_IMAGES = 2_400
 CHUNK_SECONDS = 0.25
-BEAT_SECONDS = 0.25
-DIVERGED_LOSS = 2 * math.log(CLASSES)  # twice the loss of guessing
-DIVERGED_ACCURACY = 0.15
 
 
 def steps_per_chunk(config: TrainConfig) -> int:
@@ -127,17 +122,6 @@ def epoch_order(config: TrainConfig, size: int, epoch: int) -> np.ndarray:
     return np.random.default_rng([config.seed, epoch]).permutation(size)
 
 
-def seed_epoch(model: keras.Sequential, seed: int, epoch: int) -> None:
-    """Set the states of all random layers to a function of (seed, epoch, position of the layer)."""
-    for number, state in enumerate(_random_states(model)):
-        words = np.random.SeedSequence([seed, epoch, number]).generate_state(2)
-        state.assign(words.astype("int64"))
-
-
-def _random_states(model: keras.Sequential) -> list[keras.Variable]:
-    return [la.seed_generator.state for la in model.layers if hasattr(la, "seed_generator")]
-
-
 def _chunks(first: int, last: int, size: int) -> Iterator[tuple[int, int]]:
     """Yield (first step, number of steps) from first to last."""
     for start in range(first, last, size):
@@ -148,12 +132,8 @@ class Batches:
     """The training images of a run, gathered chunk by chunk."""
 
     def __init__(self, config: TrainConfig, train: Split, chosen: np.ndarray):
-        self.config, self.images, self.labels, self.chosen = (
-            config,
-            train.images,
-            train.labels,
-            chosen,
-        )
+        self.config, self.chosen = config, chosen
+        self.images, self.labels = train.images, train.labels
         self.full, self.rest = divmod(len(chosen), config.batch_size)
         self.per_epoch = self.full + bool(self.rest)
         self.size = min(steps_per_chunk(config), max(1, self.full))
@@ -176,211 +156,6 @@ class Batches:
         else:
             k, index = self.size, np.resize(index, self.size * size)
         return self.images[index].reshape(k, size, 28, 28), self.labels[index].reshape(k, size)
-
-
-class Recorder(keras.callbacks.Callback):
-    """Writes the recording, and obeys control.json between two chunks."""
-
-    def __init__(
-        self,
-        run: runs.Run,
-        dataset: Dataset,
-        batches: Batches,
-        validation: np.ndarray,
-        forward: Callable[[np.ndarray], np.ndarray],
-        gone: Callable[[], str | None],
-        report: Callable[[dict[str, Any]], None],
-        began: float,
-    ):
-        super().__init__()
-        self.began = began
-        self.run, self.config, self.batches = run, run.config, batches
-        self.forward, self.gone, self.report = forward, gone, report
-        self.steps = batches.per_epoch
-        self.step = 0
-        self.end: tuple[str, str | None] | None = None  # state and reason, once it is decided
-        self.level: dict[str, Any] = {}
-        self.rate_asked: float | None = None
-        size = min(SAMPLE_SIZE, len(batches.chosen))
-        sample = np.random.default_rng(0).choice(batches.chosen, size, replace=False)
-        train, test = dataset.train, dataset.test
-        # One array, one pass: test set, validation images, sample of the training images.
-        self.exam_images = np.concatenate(
-            [test.images, train.images[validation], train.images[sample]]
-        )
-        self.exam_labels = np.concatenate(
-            [test.labels, train.labels[validation], train.labels[sample]]
-        )
-        self.cuts = [len(test), len(test) + len(validation)]
-        self.seconds_before = float(run.status.get("seconds", 0.0))
-        self.images_per_second = 0.0
-        self.restored: dict[str, np.ndarray] | None = None
-        self._last_beat = 0.0
-
-    @property
-    def seconds(self) -> float:
-        return self.seconds_before + time.perf_counter() - self.began
-
-    @property
-    def target(self) -> int:
-        """The step to train to: what viewers asked for, or the planned end."""
-        until = self.level.get("run_until")
-        return self.config.epochs * self.steps if until is None else int(until)
-
-    def on_train_begin(self, logs=None) -> None:
-        """Start from the last recorded moment, or record the untrained network as epoch 0."""
-        self._obey()
-        last = runs.last_weights(self.run)
-        if last is None:
-            runs.rewind(self.run, -1.0, -1)
-            runs.beat(self.run, step=0, steps_per_epoch=self.steps)
-            self._record_epoch(0, {})
-        else:
-            moment, self.restored = last
-            self.step = int(self.restored["step"])
-            runs.rewind(self.run, moment, self.step)
-            self._assign(self.restored)
-            runs.beat(self.run, step=self.step, steps_per_epoch=self.steps)
-
-    def on_epoch_begin(self, epoch: int, logs=None) -> None:
-        seed_epoch(self.model, self.config.seed, epoch)
-        if self.restored is not None and self.step % self.steps:
-            # Within an epoch the running means and the random states go on, too. A test step on
-            # one image creates the metrics' variables.
-            self.model.test_on_batch(self.exam_images[:1], np.eye(CLASSES)[:1])
-            self._assign(self.restored)
-        self.restored = None
-        self._chunk_began = time.perf_counter()
-
-    def on_train_batch_end(self, batch: int, logs=None) -> None:
-        epoch, before = divmod(self.step, self.steps)
-        self.step = epoch * self.steps + batch + 1
-        clock = time.perf_counter()
-        size = self.config.batch_size
-        images = min((batch + 1) * size, len(self.batches.chosen)) - before * size
-        self.images_per_second = images / max(1e-9, clock - self._chunk_began)
-        self._chunk_began = clock
-        line = {
-            "kind": "step",
-            "step": self.step,
-            "epoch": round(self.step / self.steps, 6),
-            **{name: float(value) for name, value in logs.items()},
-            "seconds": round(self.seconds, 3),
-            "images_per_second": round(self.images_per_second),
-        }
-        runs.append(self.run, line)
-        self.report(line)
-        if clock - self._last_beat > BEAT_SECONDS:
-            self._last_beat = clock
-            runs.beat(self.run, step=self.step)
-        if not math.isfinite(line["loss"]):
-            self._finish("diverged", "The loss became infinite: the learning rate is too high.")
-        self._obey()
-
-    def on_epoch_end(self, epoch: int, logs=None) -> None:
-        if self.end and self.end[0] == "diverged":
-            return
-        self._record_epoch(epoch + 1, {k: float(logs[k]) for k in ("loss", "accuracy")})
-        if logs["loss"] > DIVERGED_LOSS:
-            self._finish(
-                "diverged",
-                f"The training loss of epoch {epoch + 1} is {float(logs['loss']):.3g}, far above "
-                "2.30, the loss of guessing. The learning rate is too high.",
-            )
-        elif epoch > 0 and logs["accuracy"] <= DIVERGED_ACCURACY:
-            self._finish(
-                "diverged",
-                f"After {epoch + 1} epochs the network is right in {float(logs['accuracy']):.1%} "
-                "of the training images, no better than guessing. Try another learning rate.",
-            )
-
-    def on_train_end(self, logs=None) -> None:
-        """Record a stop within an epoch, then the network and the run's state."""
-        if self.end is None:
-            planned = self.config.epochs * self.steps
-            self._finish(*(("completed", None) if self.step >= planned else ("paused", None)))
-        state, reason = self.end
-        if self.step % self.steps and state != "diverged":
-            moment = self.step / self.steps
-            # Three decimals name the file; a moment never rounds up to a whole epoch.
-            moment = min(max(round(moment, 3), int(moment) + 0.001), int(moment) + 0.999)
-            runs.record_logits(self.run, moment, self.forward(self.exam_images[: self.cuts[0]]))
-            runs.record_weights(self.run, moment, self._arrays())
-        beside = self.run.path / ".model.keras"
-        models.plain(self.model).save(beside)
-        beside.replace(self.run.path / "model.keras")
-        runs.beat(self.run, step=self.step, seconds=round(self.seconds, 3))
-        runs.finish(self.run, state, reason)
-
-    def _record_epoch(self, epoch: int, logs: dict[str, float]) -> None:
-        logits = self.forward(self.exam_images)
-        parts = zip(np.split(logits, self.cuts), np.split(self.exam_labels, self.cuts), strict=True)
-        test, validation, sample = (loss_and_accuracy(*part) for part in parts)
-        # Without held-out images the test set is the validation set, as in the paper.
-        val = validation if self.cuts[1] > self.cuts[0] else test
-        runs.record_logits(self.run, epoch, logits[: self.cuts[0]])
-        line = {
-            "kind": "epoch",
-            "step": self.step,
-            "epoch": epoch,
-            **logs,
-            "sample_loss": sample[0],
-            "sample_accuracy": sample[1],
-            "val_loss": val[0],
-            "val_accuracy": val[1],
-            "seconds": round(self.seconds, 3),
-        }
-        runs.append(self.run, line)
-        # Last, because a resume starts from the last weights: everything before them is written.
-        runs.record_weights(self.run, epoch, self._arrays())
-        runs.beat(
-            self.run,
-            step=self.step,
-            seconds=round(self.seconds, 3),
-            val_accuracy=val[1],
-            test_accuracy=test[1],
-        )
-        self.report(line)
-        self._chunk_began = time.perf_counter()
-
-    def _variables(self) -> dict[str, list[keras.Variable]]:
-        groups = {"weights": self.model.weights, "optimizer": self.model.optimizer.variables}
-        if self.step % self.steps:  # at an epoch's end they start anew
-            groups["metrics"] = self.model.metrics_variables
-            groups["random"] = _random_states(self.model)
-        return groups
-
-    def _arrays(self) -> dict[str, np.ndarray]:
-        arrays = {
-            f"{group}/{number}": variable.numpy()
-            for group, variables in self._variables().items()
-            for number, variable in enumerate(variables)
-        }
-        return {"step": np.int64(self.step), **arrays}
-
-    def _assign(self, arrays: dict[str, np.ndarray]) -> None:
-        for group, variables in self._variables().items():
-            for number, variable in enumerate(variables):
-                if f"{group}/{number}" in arrays:
-                    variable.assign(arrays[f"{group}/{number}"])
-
-    def _obey(self) -> None:
-        """Read the level that viewers set, and act on it."""
-        self.level = runs.NO_CONTROL | runs.read_json(self.run.path / "control.json")
-        rate = self.level["learning_rate"]
-        if rate is not None and rate != self.rate_asked:
-            models.set_learning_rate(self.model, rate, self.config.learning_rate)
-            self.rate_asked = rate
-        if self.level["stop"]:
-            self._finish("stopped", "Stopped by hand.")
-        elif self.step >= self.target:
-            self.model.stop_training = True
-        elif reason := self.gone():
-            self._finish("interrupted", reason)
-
-    def _finish(self, state: str, reason: str | None) -> None:
-        self.end = self.end or (state, reason)
-        self.model.stop_training = True
 
 
 def train(
@@ -423,7 +198,7 @@ def _fit(run: runs.Run, dataset: Dataset, gone, report) -> None:
     batches = Batches(config, dataset.train, chosen)
     network = compiled(config, config.epochs * batches.per_epoch)
     model = network.model
-    recorder = Recorder(run, dataset, batches, validation, network.forward, gone, report, began)
+    recorder = Recorder(run, dataset, chosen, validation, network.forward, gone, report, began)
     callbacks = keras.callbacks.CallbackList([recorder], model=model)
     callbacks.on_train_begin()
     while recorder.step < recorder.target and not model.stop_training:

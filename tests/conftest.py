@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mnist_core import data, runs
+from mnist_core import data, recording, runs
 from mnist_core.config import TrainConfig, dense_stack
 
 
@@ -64,20 +64,20 @@ def write_run(root, dataset, config, epochs=3, state="completed"):
         accuracy = float((logits.argmax(1) == labels).mean())
         if epoch:
             for step in range(1, steps + 1):
-                runs.append(run, {
+                recording.append(run, {
                     "kind": "step", "step": (epoch - 1) * steps + step,
                     "epoch": epoch - 1 + step / steps, "loss": 1 / (epoch + step / steps),
                     "accuracy": 0.5 + epoch / 10, "seconds": epoch + step / steps,
                     "images_per_second": 1000, "learning_rate": 0.001,
                 })  # fmt: skip
-        runs.record_logits(run, epoch, logits)
-        runs.append(run, {
+        recording.record_logits(run, epoch, logits)
+        recording.append(run, {
             "kind": "epoch", "step": epoch * steps, "epoch": epoch, "loss": 1 / (epoch + 1),
             "accuracy": 0.5 + epoch / 10, "sample_loss": 0.9 / (epoch + 1),
             "sample_accuracy": 0.5 + epoch / 9, "val_loss": 1.1 / (epoch + 1),
             "val_accuracy": accuracy, "seconds": epoch + 1.0,
         })  # fmt: skip
-        runs.record_weights(run, epoch, {"step": np.int64(epoch * steps)})
+        recording.record_weights(run, epoch, {"step": np.int64(epoch * steps)})
     runs.beat(
         run,
         step=epochs * steps,

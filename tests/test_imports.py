@@ -15,14 +15,15 @@ ROWS = [
     "config download wording paper",
     "data",
     "models selection runs",
-    "evaluation",
-    "training inference figures",
+    "evaluation recording",
+    "recorder inference figures",
+    "training",
     "workers",
     "__main__ ui",
     "pages",
     "app",
 ]
-WITH_KERAS = ("models", "training", "inference")
+WITH_KERAS = ("models", "recorder", "training", "inference")
 
 
 def module_of(file):

@@ -16,7 +16,7 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
-from mnist_core import __main__, data, runs, workers
+from mnist_core import __main__, data, recording, runs, workers
 from mnist_core.config import TrainConfig, dense_stack
 
 KEYS = "run_id state seconds val_accuracy val_loss test_accuracy history".split()
@@ -178,7 +178,7 @@ def test_a_training_is_followed_where_the_apps_trainer_does_it(root, train_besid
         run = runs.claim(root, run.id)
         for epoch in range(4):
             line = dict.fromkeys(FIGURES, 0.5) | {"kind": "epoch", "step": 13 * epoch}
-            runs.append(run, line | {"epoch": epoch, "seconds": 0.1 * epoch})
+            recording.append(run, line | {"epoch": epoch, "seconds": 0.1 * epoch})
         runs.finish(run, "completed")
         thread.join(5)
     [(code, _, err)] = answer
@@ -318,14 +318,14 @@ def test_evaluate_refuses_what_it_cannot_show(command, paper, root, tmp_path):
     run = runs.create(TrainConfig(), gone, root)
     code, _, err = command("evaluate", run.id, "--runs", root)
     assert code == 2 and "Nothing is recorded" in err
-    runs.record_logits(run, 0, np.zeros((101, 10), np.float32))
+    recording.record_logits(run, 0, np.zeros((101, 10), np.float32))
     code, _, err = command("evaluate", run.id, "--runs", root)
     assert code == 2 and "gone.npz" in err
 
 
 def test_evaluate_refuses_data_that_are_not_the_runs(command, root, npz):
     run = runs.create(TrainConfig(), {"name": "x", "source": str(npz), "fingerprint": "f"}, root)
-    runs.record_logits(run, 0, np.zeros((101, 10), np.float32))
+    recording.record_logits(run, 0, np.zeros((101, 10), np.float32))
     code, out, err = command("evaluate", run.id, "--runs", root)
     assert (code, out) == (2, "")
     assert "not what the run was trained on" in err

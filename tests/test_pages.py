@@ -11,7 +11,7 @@ from conftest import write_run
 from streamlit.runtime.scriptrunner import script_runner
 from streamlit.testing.v1 import AppTest
 
-from mnist_core import data, runs, selection, wording, workers
+from mnist_core import data, recording, runs, selection, wording, workers
 from mnist_core.config import PRESETS, TrainConfig, dense_stack
 from mnist_core.evaluation import Evaluation
 from mnist_core.ui import frame, hyperparameters, live, resources
@@ -721,7 +721,7 @@ def test_a_run_is_followed_live_without_new_axes(root, small, tiny_config):
     before = figure(at, "curve_accuracy")["layout"]["xaxis"]["range"]
     for step in range(1, 9):
         line = {"kind": "step", "step": step, "epoch": step / 13, "loss": 1.0, "accuracy": 0.5}
-        runs.append(run, line | {"seconds": step / 10, "images_per_second": 320})
+        recording.append(run, line | {"seconds": step / 10, "images_per_second": 320})
     at.run()
     assert not at.exception
     assert figure(at, "curve_accuracy")["layout"]["xaxis"]["range"] == before

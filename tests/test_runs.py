@@ -19,7 +19,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from mnist_core import runs
+from mnist_core import recording, runs
 from mnist_core.config import TrainConfig, dense_stack
 from mnist_core.workers import PROJECT
 
@@ -119,8 +119,8 @@ def test_a_reader_never_sees_half_a_json_file(tmp_path):
 def test_a_reader_never_sees_half_an_array(root):
     run = new(root)
     arrays = [np.full((20_000, 10), n, np.float32) for n in range(100)]
-    runs.record_logits(run, 1, arrays[0])
-    writing = threading.Thread(target=lambda: [runs.record_logits(run, 1, a) for a in arrays])
+    recording.record_logits(run, 1, arrays[0])
+    writing = threading.Thread(target=lambda: [recording.record_logits(run, 1, a) for a in arrays])
     writing.start()
     while writing.is_alive():
         logits = run.logits(1)
@@ -132,7 +132,7 @@ def test_a_reader_sees_only_whole_moments_while_they_are_written(root):
     run = new(root)
     logits, seen = np.zeros((20_000, 10), np.float32), set()
     writing = threading.Thread(
-        target=lambda: [runs.record_logits(run, n, logits) for n in range(60)]
+        target=lambda: [recording.record_logits(run, n, logits) for n in range(60)]
     )
     writing.start()
     while writing.is_alive():
@@ -155,19 +155,19 @@ def test_an_array_cut_off_while_it_is_written_is_no_moment_and_no_obstacle(
     recorded, monkeypatch, moment
 ):
     """As when the disk is full or the trainer is killed within the write."""
-    runs.rewind(recorded, 2.0, 2 * STEPS)
+    recording.rewind(recorded, 2.0, 2 * STEPS)
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", failing(28, "No space left on device"))
         for record, content in (
-            (runs.record_logits, np.zeros((101, 10), np.float32)),
-            (runs.record_weights, {"step": np.int64(31)}),
+            (recording.record_logits, np.zeros((101, 10), np.float32)),
+            (recording.record_weights, {"step": np.int64(31)}),
         ):
             with pytest.raises(OSError, match="No space"):
                 record(recorded, moment, content)
     assert runs.read(recorded.id).moments == [0, 1, 2]
-    assert runs.last_weights(recorded)[0] == 2
-    runs.record_weights(recorded, 3, {"step": np.int64(39)})
-    assert runs.last_weights(recorded)[0] == 3
+    assert recording.last_weights(recorded)[0] == 2
+    recording.record_weights(recorded, 3, {"step": np.int64(39)})
+    assert recording.last_weights(recorded)[0] == 3
 
 
 def failing(number, text):
@@ -304,26 +304,26 @@ def test_unreadable_predictions_are_refused_with_their_reason(recorded, damage):
 def test_weights_that_cannot_be_read_are_passed_over(root, share):
     run = new(root)
     for moment in (1, 2):
-        runs.record_weights(run, moment, {"step": np.int64(moment), "w": np.zeros(1000)})
+        recording.record_weights(run, moment, {"step": np.int64(moment), "w": np.zeros(1000)})
     file = run.path / "weights" / "002.npz"
     file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
-    moment, arrays = runs.last_weights(run)
+    moment, arrays = recording.last_weights(run)
     assert (moment, int(arrays["step"])) == (1.0, 1)
 
 
 def test_weights_with_a_flipped_bit_are_passed_over(root):
     run = new(root)
     for moment in (1, 2):
-        runs.record_weights(run, moment, {"step": np.int64(moment), "w": np.zeros(1000)})
+        recording.record_weights(run, moment, {"step": np.int64(moment), "w": np.zeros(1000)})
     file = run.path / "weights" / "002.npz"
     content = bytearray(file.read_bytes())
     content[2000] ^= 1
     file.write_bytes(content)
-    assert runs.last_weights(run)[0] == 1.0
+    assert recording.last_weights(run)[0] == 1.0
 
 
 def test_without_weights_there_is_nothing_to_resume_from(root):
-    assert runs.last_weights(new(root)) is None
+    assert recording.last_weights(new(root)) is None
 
 
 def test_folders_that_are_no_runs_are_not_listed(root):
@@ -592,7 +592,7 @@ def test_a_deleted_run_is_gone_and_the_others_are_there(root, recorded):
 def test_a_moment_has_one_name_and_is_found_by_it(root, moment, name):
     assert runs.moment_name(moment) == name
     run = new(root)
-    runs.record_logits(run, moment, np.full((4, 10), 7, np.float32))
+    recording.record_logits(run, moment, np.full((4, 10), 7, np.float32))
     assert (run.path / "predictions" / f"{name}.npy").exists()
     assert run.moments == [moment]
     assert (run.logits(run.moments[0]) == 7).all()
@@ -600,18 +600,18 @@ def test_a_moment_has_one_name_and_is_found_by_it(root, moment, name):
 
 def test_moments_are_in_the_order_of_time(recorded):
     for moment in (2.4, 10, 0.5):
-        runs.record_logits(recorded, moment, np.zeros((101, 10), np.float32))
+        recording.record_logits(recorded, moment, np.zeros((101, 10), np.float32))
     assert runs.read(recorded.id).moments == [0, 0.5, 1, 2, 2.4, 3, 10]
     with pytest.raises(runs.RunsError, match=r"epoch 2\.5"):
         recorded.logits(2.5)
 
 
 def test_weights_of_a_whole_epoch_supersede_a_stop_before_it(recorded):
-    runs.rewind(recorded, 2.0, 2 * STEPS)
+    recording.rewind(recorded, 2.0, 2 * STEPS)
     for moment in (1.25, 2.4, 3.5):
-        runs.record_logits(recorded, moment, np.zeros((101, 10), np.float32))
+        recording.record_logits(recorded, moment, np.zeros((101, 10), np.float32))
         np.savez(recorded.path / "weights" / f"{runs.moment_name(moment)}.npz", step=0)
-    runs.record_weights(recorded, 3, {"step": np.int64(3 * STEPS)})
+    recording.record_weights(recorded, 3, {"step": np.int64(3 * STEPS)})
     for folder in ("predictions", "weights"):
         left = sorted(float(file.stem) for file in (recorded.path / folder).iterdir())
         assert left == ([0, 1, 2, 3.5] if folder == "predictions" else [0, 1, 2, 3, 3.5])
@@ -620,46 +620,46 @@ def test_weights_of_a_whole_epoch_supersede_a_stop_before_it(recorded):
 def test_rewind_drops_what_came_after_a_moment(recorded):
     with open(recorded.path / "metrics.jsonl", "ab") as file:
         file.write(b'{"kind": "step", "st')
-    runs.rewind(recorded, 2.0, 2 * STEPS)
+    recording.rewind(recorded, 2.0, 2 * STEPS)
     run = runs.read(recorded.id)
     before = recorded.metrics
     pd.testing.assert_frame_equal(
         run.metrics, before[before["step"] <= 2 * STEPS].reset_index(drop=True)
     )
     assert run.moments == [0, 1, 2]
-    assert runs.last_weights(run)[0] == 2
+    assert recording.last_weights(run)[0] == 2
     assert run.history() == {name: values[:2] for name, values in recorded.history().items()}
 
 
 def test_rewind_drops_an_epochs_line_whose_weights_were_not_written(recorded):
     """Its last batch is recorded, its end is not: it is reported again."""
-    runs.record_weights(recorded, 1.999, {"step": np.int64(2 * STEPS)})
-    runs.rewind(recorded, 1.999, 2 * STEPS)
+    recording.record_weights(recorded, 1.999, {"step": np.int64(2 * STEPS)})
+    recording.rewind(recorded, 1.999, 2 * STEPS)
     run = runs.read(recorded.id)
     assert list(run.epochs.index) == [0, 1]
     assert (run.metrics["kind"] == "step").sum() == 2 * STEPS
 
 
 def test_rewind_to_within_an_epoch_keeps_its_steps_and_that_moment(recorded):
-    runs.record_logits(recorded, 1.385, np.zeros((101, 10), np.float32))
-    runs.record_weights(recorded, 1.385, {"step": np.int64(18)})
-    runs.rewind(recorded, 1.385, 18)
+    recording.record_logits(recorded, 1.385, np.zeros((101, 10), np.float32))
+    recording.record_weights(recorded, 1.385, {"step": np.int64(18)})
+    recording.rewind(recorded, 1.385, 18)
     run = runs.read(recorded.id)
     assert list(run.epochs.index) == [0, 1]
     assert run.metrics["step"].max() == 18
     assert run.moments == [0, 1, 1.385]
-    assert runs.last_weights(run)[0] == 1.385
+    assert recording.last_weights(run)[0] == 1.385
 
 
 def test_rewind_before_the_start_leaves_nothing(recorded):
-    runs.rewind(recorded, -1.0, -1)
+    recording.rewind(recorded, -1.0, -1)
     run = runs.read(recorded.id)
-    assert (len(run.metrics), run.moments, runs.last_weights(run)) == (0, [], None)
+    assert (len(run.metrics), run.moments, recording.last_weights(run)) == (0, [], None)
 
 
 def test_the_epochs_after_a_rewind_are_reported_once(recorded):
     """A trainer that is killed after the line and before the weights writes the line again."""
-    runs.append(recorded, {"kind": "epoch", "step": 39, "epoch": 3, "loss": 9.0})
+    recording.append(recorded, {"kind": "epoch", "step": 39, "epoch": 3, "loss": 9.0})
     assert recorded.history() == runs.read(recorded.id).history()
 
 

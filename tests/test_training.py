@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mnist_core import models, runs, training
+from mnist_core import models, recording, runs, training
 from mnist_core.config import TrainConfig, conv_stack, dense_stack, preset
 from mnist_core.data import choose
 
@@ -63,7 +63,7 @@ def test_chunks_equal_keras_fit_in_every_digit(root, small, name, monkeypatch):
     losses = []
     for epoch in range(config.epochs):
         order = chosen[training.epoch_order(config, len(chosen), epoch)]
-        training.seed_epoch(model, config.seed, epoch)
+        models.seed_epoch(model, config.seed, epoch)
         history = model.fit(
             small.train.images[order], tf.one_hot(small.train.labels[order], 10),
             batch_size=config.batch_size, shuffle=False, verbose=0,
@@ -217,7 +217,7 @@ def test_a_run_folder_that_cannot_be_written_fails_the_run(root, small, monkeypa
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(runs, "record_weights", full)
+    monkeypatch.setattr(recording, "record_weights", full)
     run = record(root, small, DENSE)
     assert run.state == "failed"
     assert "No space left on device" in run.status["reason"]

@@ -1,5 +1,6 @@
 """The two processes as they are: started, asked, killed, left alone. All on built-in digits."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -14,7 +15,7 @@ import numpy as np
 import psutil
 import pytest
 
-from mnist_core import data, runs, workers
+from mnist_core import data, recording, runs, workers
 from mnist_core.config import TrainConfig, dense_stack
 
 TINY = TrainConfig(layers=dense_stack((16,), "relu", 0.0), epochs=2, name="tiny")
@@ -99,12 +100,12 @@ def trainer_is_ready(root):
 
 
 def end(processes):
+    """Kill processes, and wait for our own children among them."""
     for process in processes:
-        try:
+        with contextlib.suppress(psutil.Error):
             process.kill()
-            process.wait(5)
-        except (psutil.Error, subprocess.TimeoutExpired):
-            pass
+            if psutil.Process(process.pid).ppid() == os.getpid():
+                process.wait(5)
 
 
 def answering_processes():
@@ -137,7 +138,7 @@ def linear_run(root, dataset):
     rng = np.random.default_rng(0)
     weights, bias = rng.normal(0, 0.01, (784, 10)), rng.normal(size=10)
     arrays = {"weights/0": weights.astype(np.float32), "weights/1": bias.astype(np.float32)}
-    runs.record_weights(run, 1, {"step": np.int64(45), **arrays})
+    recording.record_weights(run, 1, {"step": np.int64(45), **arrays})
     return run, IMAGES.reshape(-1, 784) / 255 @ weights + bias
 
 
@@ -164,11 +165,13 @@ def started(digits, tmp_path_factory):
     server = start_python(SERVER, there, linear_run(there, digits)[0].id)
     known, expected = linear_run(here, digits)
     first = workers.ask("logits", known.path, 1.0, IMAGES)
+    families = []  # of killed servers
     yield SimpleNamespace(
-        here=here, there=there, server=server, first=first, known=known, expected=expected
-    )
-    end([server, *trainers(here), *trainers(there)])
-    server.communicate()
+        here=here, there=there, server=server, first=first, known=known, expected=expected,
+        families=families,
+    )  # fmt: skip
+    end([*families, server, *trainers(here), *trainers(there)])
+    server.stdout.close()
     workers._answering.shutdown(kill_workers=True)
     patch.undo()
 
@@ -206,7 +209,7 @@ def other_process(tmp_path):
     process = start_python(ASK_FOR_TRAINERS, tmp_path)
     yield process
     end([process, *trainers(tmp_path)])
-    process.communicate()
+    process.stdout.close()
 
 
 def test_there_is_one_trainer_however_often_it_is_asked_for(tmp_path, other_process):
@@ -460,6 +463,7 @@ def test_no_process_outlives_its_server_by_more_than_a_few_seconds(started, digi
     run = runs.create(ENDLESS, digits.describe(), started.there)
     wait_for(lambda: steps(run) > 1)
     family = psutil.Process(started.server.pid).children(recursive=True)
+    started.families.extend(family)
     assert set(trainers(started.there)) < set(family)
     os.kill(started.server.pid, signal.SIGKILL)
     wait_for(lambda: all(map(gone, family)), 6)
