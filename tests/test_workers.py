@@ -212,6 +212,19 @@ def other_process(tmp_path):
     process.stdout.close()
 
 
+@pytest.fixture
+def light_trainer():
+    """Return a function that starts TRAINER_WITHOUT_TENSORFLOW on a folder, with a patch."""
+    started = []
+
+    def start(root, patch=""):
+        started.append(start_python(TRAINER_WITHOUT_TENSORFLOW.format(patch=patch), root))
+        return started[-1]
+
+    yield start
+    end(started)
+
+
 def test_there_is_one_trainer_however_often_it_is_asked_for(tmp_path, other_process):
     def ask_in_both_processes():
         other_process.stdin.write("ask\n")
@@ -275,9 +288,9 @@ def test_a_folder_that_cannot_be_written_gets_no_trainer_and_no_error(tmp_path):
     [("", 3), ("workers.MAX_TRAININGS = 2", 2), ("workers.MAX_BYTES = 1", 1)],
     ids=["idle", "after so many trainings", "beyond so many bytes"],
 )
-def test_a_trainer_leaves_for_a_fresh_one(tmp_path, digits, patch, trained):
+def test_a_trainer_leaves_for_a_fresh_one(tmp_path, digits, light_trainer, patch, trained):
     queued = [runs.create(TINY, digits.describe(), tmp_path) for _ in range(3)]
-    trainer = start_python(TRAINER_WITHOUT_TENSORFLOW.format(patch=patch), tmp_path)
+    trainer = light_trainer(tmp_path, patch)
     assert trainer.communicate(timeout=30)[0] == f"{trained}\n"
     assert trainer.returncode == 0
     states = [now(run).state for run in queued]
@@ -285,18 +298,18 @@ def test_a_trainer_leaves_for_a_fresh_one(tmp_path, digits, patch, trained):
     assert not trainer_is_ready(tmp_path)  # the place is free
 
 
-def test_a_second_trainer_leaves_at_once(tmp_path, digits):
+def test_a_second_trainer_leaves_at_once(tmp_path, digits, light_trainer):
     run = runs.create(TINY, digits.describe(), tmp_path)
     with workers.trainer_lock(tmp_path):
-        second = start_python(TRAINER_WITHOUT_TENSORFLOW.format(patch=""), tmp_path)
+        second = light_trainer(tmp_path)
         assert second.communicate(timeout=30)[0] == "0\n"
     assert now(run).state == "queued"
 
 
-def test_a_trainer_is_not_put_off_by_one_who_only_looks(tmp_path, digits):
+def test_a_trainer_is_not_put_off_by_one_who_only_looks(tmp_path, digits, light_trainer):
     """ensure_trainer of another process takes the lock for a moment to see whether it is free."""
     run = runs.create(TINY, digits.describe(), tmp_path)
-    trainer = start_python(TRAINER_WITHOUT_TENSORFLOW.format(patch='print("up")'), tmp_path)
+    trainer = light_trainer(tmp_path, 'print("up")')
     with workers.trainer_lock(tmp_path):
         assert trainer.stdout.readline() == "up\n"
         time.sleep(0.1)
@@ -304,23 +317,25 @@ def test_a_trainer_is_not_put_off_by_one_who_only_looks(tmp_path, digits):
     assert now(run).state == "completed"
 
 
-def test_data_that_are_gone_fail_their_run_and_not_the_next(tmp_path, digits):
+def test_data_that_are_gone_fail_their_run_and_not_the_next(tmp_path, digits, light_trainer):
     gone = digits.describe() | {"source": str(tmp_path / "gone.npz")}
     failed = runs.create(TINY, gone, tmp_path)
     good = runs.create(TINY, digits.describe(), tmp_path)
-    trainer = start_python(TRAINER_WITHOUT_TENSORFLOW.format(patch=""), tmp_path)
+    trainer = light_trainer(tmp_path)
     assert trainer.communicate(timeout=30)[0] == "2\n"
     assert now(failed).state == "failed"
     assert "gone.npz" in now(failed).status["reason"]
     assert now(good).state == "completed"
 
 
-def test_data_that_were_replaced_under_the_same_name_are_read_again(tmp_path, digits):
+def test_data_that_were_replaced_under_the_same_name_are_read_again(
+    tmp_path, digits, light_trainer
+):
     path = tmp_path / "digits.npz"
     shutil.copy(digits.source, path)
     first = runs.create(TINY, data.open_source(path).describe(), tmp_path / "runs")
     patch = "workers.IDLE_SECONDS, workers.MAX_TRAININGS = 10, 2"
-    trainer = start_python(TRAINER_WITHOUT_TENSORFLOW.format(patch=patch), tmp_path / "runs")
+    trainer = light_trainer(tmp_path / "runs", patch)
     wait_for(lambda: over(first))
     x, y = digits.test.images, digits.test.labels
     np.savez(path, x_train=x, y_train=y, x_test=x, y_test=y)
@@ -394,6 +409,8 @@ def test_a_killed_trainer_costs_the_epoch_and_nothing_else(started, queue):
     assert (one.state, other.state) == ("completed", "completed")
     assert one.history() == other.history()
     assert len(one.history()["loss"]) == 3
+    columns = ["kind", "step", "loss", "accuracy"]
+    assert one.metrics[columns].equals(other.metrics[columns])
     assert one.moments == other.moments == [0, 1, 2, 3]
     assert all((one.logits(moment) == other.logits(moment)).all() for moment in one.moments)
 
@@ -436,7 +453,7 @@ def test_an_impossible_question_is_answered_with_its_reason(started):
     with pytest.raises(runs.RunsError, match="No readable weights of epoch 7"):
         workers.ask("logits", started.known.path, 7.0, IMAGES).result(60)
     file = started.known.path / "weights" / "002.npz"
-    file.write_bytes(b"PK cut off")
+    file.write_bytes(b"PK\x03\x04 cut off")
     with pytest.raises(runs.RunsError, match="No readable weights of epoch 2"):
         workers.ask("logits", started.known.path, 2.0, IMAGES).result(60)
     file.unlink()

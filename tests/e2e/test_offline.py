@@ -3,10 +3,12 @@
 import signal
 
 import psutil
-from playwright.sync_api import expect
+import pytest
 
 from .conftest import wait_for
-from .test_main_path import epochs_on_disk, expect_state, train_long
+from .test_main_path import epochs_on_disk, expect_state, press, train_long
+
+expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright").expect
 
 BUILT_IN = "Built-in sample digits, not MNIST"
 
@@ -29,7 +31,7 @@ def test_one_press_stops_a_run_whose_epochs_rush_by(visit_offline, offline_serve
     page = visit_offline("train")
     run = train_long(page)
     wait_for(lambda: epochs_on_disk(offline_server, run) > 3, 20, "some epochs")
-    page.get_by_role("button", name="Stop").click()
+    press(page, "stop")
     expect_state(page, "stopped", 8_000)
 
 
