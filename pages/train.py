@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from mnist_core import paper, runs, wording
+from mnist_core import paper, wording
 from mnist_core.ui import frame, hyperparameters, live, resources
 from mnist_core.ui.chart import load_plotly
 
@@ -24,24 +24,19 @@ with controls:
     except ValueError as error:
         problem = str(error)
     with start:
-        pressed = st.button(
+        st.button(
             "Start training",
             type="primary",
             icon=":material/play_arrow:",
             width="stretch",
             disabled=bool(problem),
             help=problem,
+            on_click=live.press,
+            args=(resources.start_training, config),
         )
+        live.press_problem()
         if problem:
             st.error(problem)
-        if pressed:
-            try:
-                run = resources.start_training(config)
-            except (runs.RunsError, ValueError) as error:
-                st.error(str(error))
-            else:
-                frame.run_changed(run.id)
-                st.rerun()
         if config.validation_share == 0:
             st.caption("Validates on the test set, as the paper does: no independent estimate.")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 import streamlit as st
 
@@ -104,6 +106,7 @@ def _sentence(run: runs.Run, position: float, steps: pd.DataFrame) -> str:
 
 def _notice(run: runs.Run) -> None:
     """Say loudly when a run did not end as it should."""
+    press_problem()
     reason = wording.verbatim(notices.reason_of(run))
     if run.state == "diverged":
         st.error(f"This run diverged: it does not learn. {reason}")
@@ -116,34 +119,50 @@ def _notice(run: runs.Run) -> None:
 
 
 def _buttons(run: runs.Run) -> None:
+    """Draw what can be done with a run; presses are carried out by press()."""
     if run.active:
-        if st.button("Stop", icon=":material/stop:", key="stop"):
-            _do(lambda: runs.stop(run))
+        st.button("Stop", icon=":material/stop:", key="stop", on_click=press, args=(runs.stop, run))
         return
     resumable = run.state in runs.RESUMABLE
-    why = None if resumable else f"A {run.state} run cannot go on."
     if run.state == "completed":
         with st.popover("More epochs", icon=":material/fast_forward:"):
             more = st.number_input("Epochs to add", 1, 200, 5, key="more_epochs")
             if run.config.schedule == "cosine":
                 st.caption("The schedule has ended; added epochs use its final, low rate.")
-            if st.button("Train on", key="train_on"):
-                _do(lambda: runs.resume(run, more))
-    elif st.button(
-        "Resume", icon=":material/play_arrow:", key="resume", disabled=not resumable, help=why
-    ):
-        _do(lambda: runs.resume(run))
+            st.button("Train on", key="train_on", on_click=press, args=(runs.resume, run, more))
+    else:
+        st.button(
+            "Resume",
+            icon=":material/play_arrow:",
+            key="resume",
+            disabled=not resumable,
+            help=None if resumable else f"A {run.state} run cannot go on.",
+            on_click=press,
+            args=(runs.resume, run),
+        )
 
 
-def _do(action) -> None:
-    """Carry out a press, say what prevents it, and draw the page again."""
+def press(action: Callable[..., runs.Run | None], *arguments) -> None:
+    """Carry out a button's action; a run it returns becomes the current one.
+
+    A callback, and not a branch of the page: a page that is drawn again at that very moment, as it
+    is at every epoch's end, would lose the press.
+    """
+    st.session_state.pop("press_problem", None)
     try:
-        action()
-    except (runs.RunsError, OSError) as error:
-        st.error(str(error))
+        run = action(*arguments)
+    except (runs.RunsError, ValueError, OSError) as error:
+        st.session_state["press_problem"] = str(error)
         return
+    if run is not None:
+        frame.run_changed(run.id)
     resources.keep_trainer()
-    st.rerun()
+
+
+def press_problem() -> None:
+    """Say why the last press could not be carried out."""
+    if problem := st.session_state.pop("press_problem", None):
+        st.error(wording.verbatim(problem))
 
 
 def _curves(run: runs.Run) -> None:

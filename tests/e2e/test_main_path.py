@@ -50,7 +50,12 @@ def run_of(page):
 
 
 def press(page, key):
-    """Press a button of the run; "Stop" alone would also be one that Streamlit shows at times."""
+    """Press a button of the run, when the page stands still: no finger is as quick as a test.
+
+    "Stop" alone would also name a button that Streamlit shows at times.
+    """
+    app = page.locator("[data-test-script-state]")
+    expect(app).to_have_attribute("data-test-script-state", "notRunning")
     page.locator(f".st-key-{key} button").click()
 
 
@@ -172,7 +177,7 @@ def test_a_run_is_watched_live_stopped_and_resumed(visit, server, paper_run):
 
     # Resume goes on from there.
     press(second, "resume")
-    expect(second.locator(".st-key-stop")).to_be_visible()
+    expect_state(second, "of 200")
     wait_for(lambda: epochs_on_disk(server, run) > moment + 0.2, 20, "the resumed training")
     press(second, "stop")
     expect_state(second, "stopped")
@@ -204,7 +209,7 @@ def test_a_killed_trainer_leaves_an_interrupted_run_that_goes_on(visit, server, 
     reached = epochs_on_disk(server, run)
     press(page, "resume")
     expect(page.locator(".st-key-stop")).to_be_visible()
-    wait_for(lambda: server.status(run)["state"] == "running", 30, "the next trainer")
+    expect_state(page, "of 200", TRAINING_SECONDS)
     assert server.status(run)["pid"] != trainer.pid
     wait_for(lambda: epochs_on_disk(server, run) > int(reached) + 0.2, 20, "the resumed training")
     press(page, "stop")
