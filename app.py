@@ -2,7 +2,11 @@
 
 import streamlit as st
 
-from mnist_core.ui import frame, resources
+from mnist_core.ui.data_store import data_store
+
+data_store()  # reads MNIST while the rest is imported
+
+from mnist_core.ui import frame, resources  # noqa: E402
 
 st.set_page_config(page_title="MNIST Lab", page_icon="🔢", layout="wide")
 st.session_state["frame"] = True

@@ -92,19 +92,30 @@ def load(
     Only what the user names may be something else than MNIST. `progress` and `deadline` as in
     `fetch`. A bad source raises nothing: the reason is kept in `refused`.
     """
-    named = path or os.environ.get("MNIST_PATH")
-    attempts = [lambda: open_source(named)] if named else []
-    attempts.append(_from_cache)
-    if download:
-        attempts.append(lambda: fetch(progress, deadline))
-    refused: tuple[str, ...] = ()
-    for attempt in attempts:
+    dataset, refused = find(path)
+    if dataset is None and download:
         try:
-            dataset = attempt()
-            return replace(dataset, refused=refused + dataset.refused)
+            dataset = fetch(progress, deadline)
+            refused += dataset.refused
         except DataRefused as error:
             refused += error.args
-    return replace(built_in_digits(), refused=refused)
+    return replace(dataset or built_in_digits(), refused=refused)
+
+
+def find(path: str | os.PathLike | None = None) -> tuple[Dataset | None, tuple[str, ...]]:
+    """Look for a dataset on this machine: `path` or $MNIST_PATH, then Keras's cache.
+
+    Returns it, or None, and the reasons why the sources before it were refused.
+    """
+    named = path or os.environ.get("MNIST_PATH")
+    attempts = [lambda: open_source(named)] if named else []
+    refused: tuple[str, ...] = ()
+    for attempt in (*attempts, _from_cache):
+        try:
+            return replace(attempt(), refused=refused), refused
+        except DataRefused as error:
+            refused += error.args
+    return None, refused
 
 
 def open_source(source: str | os.PathLike) -> Dataset:

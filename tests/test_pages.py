@@ -15,6 +15,7 @@ from mnist_core import data, recording, runs, selection, wording, workers
 from mnist_core.config import PRESETS, TrainConfig, dense_stack
 from mnist_core.evaluation import Evaluation
 from mnist_core.ui import frame, hyperparameters, live, resources
+from mnist_core.ui.data_store import data_store
 
 NEED_A_RUN = ("evaluate", "mistakes")
 BUILT_IN = "Built-in sample digits, not MNIST"
@@ -34,7 +35,7 @@ def run_whole_app(path):
 def app_on_small_data(root, small, monkeypatch):
     """The app on the small dataset; what asks for a trainer gets none."""
     monkeypatch.setattr(script_runner, "_mpa_v1", run_whole_app)
-    monkeypatch.setattr(data, "load", lambda *args, **named: small)
+    monkeypatch.setattr(data, "find", lambda *args: (small, ()))
     monkeypatch.setattr(workers, "ensure_trainer", lambda *args: None)
     st.cache_resource.clear()
     yield
@@ -53,7 +54,8 @@ def built_in(digits, monkeypatch):
     def fetch(progress=None, deadline=0):
         raise data.DataRefused("Expected MNIST. Received: no connection. Check the connection.")
 
-    monkeypatch.setattr(data, "load", lambda *args, **named: digits)
+    monkeypatch.setattr(data, "find", lambda *args: (None, ()))
+    monkeypatch.setattr(data, "built_in_digits", lambda: digits)
     monkeypatch.setattr(data, "fetch", fetch)
 
 
@@ -211,7 +213,7 @@ def test_a_failed_download_says_why_and_a_retry_switches_over(built_in, small, m
 
 
 def wait_for_download(at):
-    store = resources.data_store()
+    store = data_store()
     ends = time.monotonic() + 10
     while store.downloading and time.monotonic() < ends:
         time.sleep(0.01)
@@ -235,7 +237,7 @@ def test_a_named_file_replaces_the_built_in_digits(built_in, small, tmp_path):
 def test_a_run_on_other_data_is_played_on_its_own(recorded, monkeypatch):
     """Where those cannot be had any more, the pages say so."""
     other = replace(resources.dataset(), fingerprint="another", name="other")
-    monkeypatch.setattr(data, "load", lambda *args, **named: other)
+    monkeypatch.setattr(data, "find", lambda *args: (other, ()))
     st.cache_resource.clear()
     for page in NEED_A_RUN:
         at = start(page)
@@ -506,7 +508,7 @@ def test_mistakes_open_large_with_their_probabilities(recorded, small):
 def test_many_mistakes_come_in_pages(root, small, tiny_config):
     many = data.Split(np.tile(small.test.images, (3, 1, 1)), np.tile(small.test.labels, 3))
     large = replace(small, test=many)
-    resources.data_store().dataset = large
+    data_store().dataset = large
     run = write_run(root, large, tiny_config)
     expected = evaluation(run, large, 0.0).errors()
     at = start("mistakes", epoch="0")

@@ -58,3 +58,14 @@ def test_a_count_agrees_with_its_noun(number, what, text):
 def test_an_epoch_is_written_without_idle_digits_and_read_back_the_same(moment, text):
     assert wording.epoch(moment) == text
     assert float(text) == moment
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [("plain text, 5 of 6.", "plain text, 5 of 6."), ("a_b*c", r"a\_b\*c"),
+     (r"C:\runs", r"C\:\\runs"), ("[a](b) ![c]", r"\[a\]\(b\) \!\[c\]"),
+     ("$x$ <b> `d`", r"\$x\$ \<b\> \`d\`"),
+     (":fire: ~e~ #1 |", r"\:fire\: \~e\~ \#1 \|")],
+)  # fmt: skip
+def test_what_markdown_would_read_is_escaped(text, written):
+    assert wording.verbatim(text) == written

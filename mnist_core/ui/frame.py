@@ -11,7 +11,7 @@ import math
 import streamlit as st
 
 from mnist_core import runs, wording
-from mnist_core.ui import resources
+from mnist_core.ui.data_store import data_store
 from mnist_core.ui.epoch_cursor import epoch_cursor
 
 # In the order of the story. Without icons: a material icon here is also fetched from the internet
@@ -174,7 +174,7 @@ def transport(found: list[runs.Run]) -> None:
 
 def data_chip() -> None:
     """Show which data the app runs on; on the built-in digits offer the ways to MNIST."""
-    store = resources.data_store()
+    store = data_store()
     dataset = store.dataset
     images = wording.count(len(dataset.train) + len(dataset.test))
     if dataset.is_mnist:
@@ -191,7 +191,7 @@ def data_chip() -> None:
 
 def data_sources() -> None:
     """Offer the ways to MNIST: the download with its progress, a file, and what was refused."""
-    store = resources.data_store()
+    store = data_store()
     if store.dataset.is_built_in:
         st.write(
             "These are 1,797 real digits of 8×8 pixels, enlarged to MNIST's form. They are here so "
@@ -214,7 +214,7 @@ def _open_named() -> None:
     path, problem = st.session_state["data_path"].strip(), None
     if path:
         try:
-            resources.data_store().open(path)
+            data_store().open(path)
         except (OSError, ValueError) as error:
             problem = str(error)
     st.session_state["data_problem"] = problem
@@ -223,7 +223,7 @@ def _open_named() -> None:
 @st.fragment(run_every=1.0)
 def _switch_when_downloaded() -> None:
     """Say how far the download is; when it ends, draw the page again, on MNIST if it is there."""
-    store = resources.data_store()
+    store = data_store()
     fraction, text = store.progress
     share = "" if fraction is None else f" {fraction:.0%}"
     st.caption(f"{text or 'Downloading MNIST'}{share}")

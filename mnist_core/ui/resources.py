@@ -1,8 +1,7 @@
-"""What all sessions share: the dataset with its download, evaluations, the trainer."""
+"""What all sessions share beside the dataset: evaluations, answers, the trainer."""
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import numpy as np
@@ -11,59 +10,15 @@ import streamlit as st
 from mnist_core import data, runs, workers
 from mnist_core.config import TrainConfig
 from mnist_core.evaluation import Evaluation, log_softmax
+from mnist_core.ui import data_store
 
 ANSWER_SECONDS = 90.0
 WARM_AFTER = 2.0  # seconds: the first page draws before TensorFlow is loaded
 
 
-class DataStore:
-    """The dataset the app runs on; MNIST is fetched beside while the built-in digits serve."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-        self.dataset = data.load(download=False)
-        self.progress: tuple[float | None, str] = (None, "")
-        self.refused = self.dataset.refused
-        if self.dataset.is_built_in:
-            self.download()
-
-    @property
-    def downloading(self) -> bool:
-        return self._thread is not None and self._thread.is_alive()
-
-    def download(self) -> None:
-        """Start the download unless it runs; `dataset` changes when it is there."""
-        with self._lock:
-            if not self.downloading:
-                self.progress = (None, "Looking for MNIST on the internet")
-                self._thread = threading.Thread(target=self._fetch, daemon=True, name="download")
-                self._thread.start()
-
-    def _fetch(self) -> None:
-        try:
-            self.dataset = data.fetch(progress=self._report)
-            self.refused = ()
-        except Exception as error:  # whatever it is, the built-in digits stay and the reason shows
-            self.refused = (*data.load(download=False).refused, str(error))
-
-    def _report(self, fraction: float | None, text: str) -> None:
-        self.progress = (fraction, text)
-
-    def open(self, path: str) -> None:
-        """Switch to a file or folder a person named. Raises DataRefused or OSError."""
-        self.dataset = data.open_source(path)
-        self.refused = ()
-
-
-@st.cache_resource(show_spinner=False)
-def data_store() -> DataStore:
-    return DataStore()
-
-
 def dataset() -> data.Dataset:
     """Return the dataset the app runs on now."""
-    return data_store().dataset
+    return data_store.data_store().dataset
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)

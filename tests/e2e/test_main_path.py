@@ -49,13 +49,15 @@ def run_of(page):
     return re.search(r"run=([\w-]+)", page.url)[1]
 
 
-def press(page, key):
-    """Press a button of the run, when the page stands still: no finger is as quick as a test.
-
-    "Stop" alone would also name a button that Streamlit shows at times.
-    """
+def stand_still(page):
+    """Wait until the page is drawn: no finger is as quick as a test."""
     app = page.locator("[data-test-script-state]")
     expect(app).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def press(page, key):
+    """Press a button of the run; "Stop" would also name one that Streamlit shows at times."""
+    stand_still(page)
     page.locator(f".st-key-{key} button").click()
 
 
@@ -65,6 +67,7 @@ def expect_state(page, state, timeout=15_000):
 
 def train_long(page):
     """Start a training that lasts until it is stopped: 512 hidden units, 200 epochs."""
+    stand_still(page)
     if not page.get_by_label("Epochs", exact=True).is_visible():
         page.get_by_text("Hyperparameters", exact=True).click()
     for label, value in (("Units of layer 1", "512"), ("Epochs", "200")):
@@ -72,6 +75,7 @@ def train_long(page):
         field.fill(value)
         field.press("Enter")
     expect(page.get_by_text("407,050 parameters")).to_be_visible()
+    stand_still(page)
     before = page.url
     page.get_by_role("button", name="Start training").dblclick()
     expect(page).not_to_have_url(before)
