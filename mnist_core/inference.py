@@ -29,6 +29,6 @@ def logits(path: Path, moment: float, images: np.ndarray) -> np.ndarray:
     file = path / "weights" / f"{runs.moment_name(moment)}.npz"
     try:
         network = _network(path, moment, file.stat().st_mtime)
-    except (OSError, KeyError, ValueError) as error:
+    except runs.UNREADABLE as error:
         raise runs.RunsError(f"No readable weights of epoch {moment:g} in {path.name}.") from error
     return np.asarray(network(np.asarray(images, np.uint8), training=False))

@@ -319,7 +319,7 @@ def claim(root: Path, run_id: str | None = None) -> Run | None:
                 me = psutil.Process()
                 _update_status(
                     run.path, state="running", started=now(), ended=None, heartbeat=now(),
-                    reason=None, host=socket.gethostname(), pid=me.pid,
+                    reason=None, error=None, host=socket.gethostname(), pid=me.pid,
                     pid_started=me.create_time(),
                 )  # fmt: skip
                 return read(run.id, root)
