@@ -6,6 +6,12 @@ from mnist_core import paper, wording
 from mnist_core.ui import frame, hyperparameters, live, resources
 from mnist_core.ui.chart import load_plotly
 
+
+def start_chosen():
+    """Start what the fields say at the moment of the press, the last one typed included."""
+    return resources.start_training(hyperparameters.chosen())
+
+
 frame.page_starts()
 
 frame.title("Train", "Choose a network, start it, and watch it learn.")
@@ -15,7 +21,8 @@ with controls:
     hyperparameters.choose_preset()
     start = st.container()
     with st.expander("Hyperparameters"):
-        config = hyperparameters.fields()
+        hyperparameters.fields()
+    config = hyperparameters.chosen()
     problem = None
     try:
         config.validate()
@@ -32,7 +39,7 @@ with controls:
             disabled=bool(problem),
             help=problem,
             on_click=live.press,
-            args=(resources.start_training, config),
+            args=(start_chosen,),
         )
         live.press_problem()
         if problem:

@@ -629,6 +629,25 @@ def test_a_seed_alone_keeps_the_papers_name():
     assert run.config.name == PRESETS["paper"].name and run.config.seed == 5
 
 
+def test_start_takes_what_was_typed_last():
+    """Typing and pressing Start at once reach the server together."""
+    at = start("train")
+    field(at, "epochs").set_value(17)
+    button(at, "Start training").click().run()
+    assert not at.exception
+    (run,) = runs.list_runs()
+    assert run.config.epochs == 17
+
+
+def test_start_with_a_bad_value_typed_last_starts_nothing():
+    at = start("train")
+    field(at, "batch_size").set_value(0)
+    button(at, "Start training").click().run()
+    assert not at.exception
+    assert any("batch size" in error.value for error in at.error)
+    assert not runs.list_runs()
+
+
 def test_start_pressed_twice_queues_one_run():
     at = start("train")
     button(at, "Start training").click().run()
@@ -698,7 +717,7 @@ def test_a_run_that_did_not_complete_says_how_it_ended(state, root, small, tiny_
 
 def test_a_completed_run_can_have_more_epochs(recorded):
     at = start("train")
-    at.number_input(key="more_epochs").set_value(4).run()
+    at.number_input(key="more_epochs").set_value(4)  # typed, and pressed at once
     at.button(key="train_on").click().run()
     assert not at.exception
     (run,) = runs.list_runs()

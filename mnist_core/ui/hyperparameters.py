@@ -61,27 +61,27 @@ def _keep(widget, label: str, name: str, **arguments):
     return widget(label, key=PREFIX + name, persist_state="session", **arguments)
 
 
-def fields() -> TrainConfig:
-    """Draw the fields that apply and return their config, not yet validated."""
+def fields() -> None:
+    """Draw the fields that apply; chosen() is what they say."""
     family = _keep(
         st.segmented_control, "Architecture", "family", options=list(FAMILIES),
         format_func=FAMILIES.get, required=True,
     )  # fmt: skip
-    layers = _layers(family)
-    optimizer = _keep(
+    _layer_fields(family)
+    _keep(
         st.selectbox, "Optimizer", "optimizer", options=list(config.LEARNING_RATES),
         on_change=_follow_optimizer,
     )  # fmt: skip
-    rate = _keep(st.number_input, "Learning rate", "learning_rate", format="%g", step=0.001)
-    schedule = _keep(
+    _keep(st.number_input, "Learning rate", "learning_rate", format="%g", step=0.001)
+    _keep(
         st.segmented_control, "Schedule", "schedule", options=config.SCHEDULES, required=True,
         help="Cosine: the rate climbs for a tenth of the steps, then falls to a hundredth.",
     )  # fmt: skip
-    batch = _keep(
+    _keep(
         st.number_input, "Batch size", "batch_size", step=1,
         help="Images between two updates of the weights",
     )  # fmt: skip
-    epochs = _keep(
+    _keep(
         st.number_input, "Epochs", "epochs", step=1,
         help="How many times the network sees every training image",
     )  # fmt: skip
@@ -91,45 +91,70 @@ def fields() -> TrainConfig:
         help="The paper validates on the test set; its test figure is then no independent "
         "estimate. Held out: a part of the training images is kept aside for it.",
     )  # fmt: skip
-    share = 0.0
     if validation == "held out":
-        share = _keep(
+        _keep(
             st.slider, "Held-out share", "validation_share", min_value=0.05,
             max_value=TrainConfig.LIMITS["validation_share"][1], step=0.05, format="percent",
         )  # fmt: skip
-    size = _keep(
+    _keep(
         st.number_input, "Training images", "training_size", step=100, placeholder="all",
         help="Fewer images, chosen evenly from the ten digits; empty: all",
     )  # fmt: skip
-    seed = _keep(
+    _keep(
         st.number_input, "Seed", "seed", step=1,
         help="The same seed gives the same weights, order and result again",
     )  # fmt: skip
-    chosen = TrainConfig(layers, optimizer, rate, schedule, batch, epochs, share, size, seed)
-    return _named(chosen)
 
 
-def _layers(family: str) -> tuple[config.Layer, ...]:
+def _layer_fields(family: str) -> None:
     if family == "linear":
         st.caption("Softmax regression: ten weighted sums of the pixels, no hidden layer.")
-        return ()
+        return
     what, default = ("units", DEFAULT_UNITS) if family == "dense" else ("filters", DEFAULT_FILTERS)
     depth = _keep(
         st.number_input, "Hidden layers" if what == "units" else "Convolutions", "depth",
         min_value=1, max_value=MAX_STACK, step=1,
     )  # fmt: skip
-    sizes = []
     for place in range(depth):
         st.session_state.setdefault(f"{PREFIX}{what}_{place}", default)
         label = f"{what.capitalize()} of layer {place + 1}"
-        sizes.append(_keep(st.number_input, label, f"{what}_{place}", step=1))
-    activation = _keep(st.selectbox, "Activation", "activation", options=config.ACTIVATIONS)
-    dropout = _keep(
+        _keep(st.number_input, label, f"{what}_{place}", step=1)
+    _keep(st.selectbox, "Activation", "activation", options=config.ACTIVATIONS)
+    _keep(
         st.slider, "Dropout", "dropout", min_value=0.0, max_value=0.9, step=0.05, format="percent",
         help="While training, switch off this share of the hidden values at random",
     )  # fmt: skip
-    stack = config.dense_stack if family == "dense" else config.conv_stack
-    return stack(tuple(sizes), activation, dropout)
+
+
+def chosen() -> TrainConfig:
+    """Return what the fields say now, not yet validated; also within a callback."""
+
+    def value(name: str, default=None):
+        return st.session_state.get(PREFIX + name, default)
+
+    layers: tuple[config.Layer, ...] = ()
+    if value("family") != "linear":
+        what, default, stack = (
+            ("units", DEFAULT_UNITS, config.dense_stack)
+            if value("family") == "dense"
+            else ("filters", DEFAULT_FILTERS, config.conv_stack)
+        )
+        sizes = tuple(value(f"{what}_{place}", default) for place in range(value("depth")))
+        layers = stack(sizes, value("activation"), value("dropout"))
+    held_out = value("validation") == "held out"
+    return _named(
+        TrainConfig(
+            layers=layers,
+            optimizer=value("optimizer"),
+            learning_rate=value("learning_rate"),
+            schedule=value("schedule"),
+            batch_size=value("batch_size"),
+            epochs=value("epochs"),
+            validation_share=value("validation_share", 0.1) if held_out else 0.0,
+            training_size=value("training_size"),
+            seed=value("seed"),
+        )
+    )
 
 
 def _follow_optimizer() -> None:

@@ -126,10 +126,10 @@ def _buttons(run: runs.Run) -> None:
     resumable = run.state in runs.RESUMABLE
     if run.state == "completed":
         with st.popover("More epochs", icon=":material/fast_forward:"):
-            more = st.number_input("Epochs to add", 1, 200, 5, key="more_epochs")
+            st.number_input("Epochs to add", 1, 200, 5, key="more_epochs")
             if run.config.schedule == "cosine":
                 st.caption("The schedule has ended; added epochs use its final, low rate.")
-            st.button("Train on", key="train_on", on_click=press, args=(runs.resume, run, more))
+            st.button("Train on", key="train_on", on_click=press, args=(_add_epochs, run))
     else:
         st.button(
             "Resume",
@@ -140,6 +140,10 @@ def _buttons(run: runs.Run) -> None:
             on_click=press,
             args=(runs.resume, run),
         )
+
+
+def _add_epochs(run: runs.Run) -> None:
+    runs.resume(run, st.session_state["more_epochs"])
 
 
 def press(action: Callable[..., runs.Run | None], *arguments) -> None:
