@@ -52,12 +52,13 @@ with grid:
         split.images[shown],
         captions=[f"{name} image {i:,}: {split.labels[i]}" for i in shown],
         label=f"{name} images",
+        height=470,
         key="browse_grid",
     )
 with opened:
     number = int(shown[picked or 0])
     st.markdown(f"**{name.capitalize()} image {number:,}: a {split.labels[number]}**")
-    chart(figures.pixels(split.images[number]), key="browse_pixels", height=560)
+    chart(figures.pixels(split.images[number]), key="browse_pixels", height=430)
     st.caption("0 is background, 255 full ink. The network sees these numbers divided by 255.")
     ask_the_network(split.images[number], int(split.labels[number]))
 

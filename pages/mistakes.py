@@ -49,6 +49,7 @@ with grid:
         ],
         marks=["wrong"] * len(shown),
         label="Misclassified test digits",
+        height=470,
         key="mistakes_grid",
     )
 with opened:

@@ -73,16 +73,16 @@ def _public(click: dict[str, Any]) -> dict[str, Any]:
     return {name: click.get(name) for name in ("x", "y", "customdata", "curve")}
 
 
-@st.fragment
 def load_plotly() -> None:
     """Send plotly.js (1.5 MB) to the browser window, once a session; call it at a page's end."""
 
-    def answered() -> None:
-        st.session_state[_LOADED] = st.session_state[_LOADER_KEY]["loaded"]
+    def missing() -> None:
+        st.session_state[_LOADED] = False
 
-    # A fragment, so that the browser's answer reruns these lines and not the page.
-    loaded = st.session_state.get(_LOADED)
-    _LOADER(key=_LOADER_KEY, data=None if loaded else _plotly(), on_loaded_change=answered)
+    # The browser answers only if it has no plotly.js after all: a new window on an old session.
+    data = None if st.session_state.get(_LOADED) else _plotly()
+    st.session_state[_LOADED] = True
+    _LOADER(key=_LOADER_KEY, data=data, on_missing_change=missing)
 
 
 @functools.cache

@@ -21,6 +21,8 @@ PAGES = ("home", "browse", "train", "evaluate", "mistakes")
 # before its controls. Without these rules everything still works, a little larger.
 STYLE = """<style>
 [data-testid="stBottomBlockContainer"] { padding-top: 0.5rem; padding-bottom: 0.75rem; }
+/* Its "Stop" would stand beside the run's own. */
+[data-testid="stStatusWidget"] { display: none; }
 @media (max-width: 640px) {
   .st-key-picked_run { width: 13rem !important; }
   .st-key-picture_first > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] {
@@ -137,7 +139,8 @@ def run_label(run: runs.Run) -> str:
     """A line for lists: state, name, accuracy, time."""
     accuracy = run.status.get("test_accuracy")
     figure = f" · {wording.percent(accuracy)}" if accuracy is not None else ""
-    return f"{STATE_MARKS[run.state]} {run.config.title}{figure} · {run.id[9:11]}:{run.id[11:13]}"
+    when = f"{run.id[4:6]}-{run.id[6:8]} {run.id[9:11]}:{run.id[11:13]}"
+    return f"{STATE_MARKS[run.state]} {run.config.title}{figure} · {when}"
 
 
 def transport(found: list[runs.Run]) -> None:
