@@ -48,6 +48,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def ours(line):
+    """Tell whether a line of a traceback names a file of the project."""
+    return f"{PROJECT}/" in line and "site-packages" not in line
+
+
 class Server:
     """The app as `streamlit run app.py` serves it, with a runs folder of its own."""
 
@@ -117,9 +122,12 @@ class Server:
                 runs.stop(run)
 
     def errors(self):
-        """Return the tracebacks that the server and its trainer have logged."""
-        logs = [self.log, self.runs / "trainer.log"]
-        return [log.read_text() for log in logs if log.exists() and "Traceback" in log.read_text()]
+        """Return the logs of server and trainer in which a traceback goes through our code.
+
+        Streamlit logs some of its own, for instance when a browser leaves while it is answered.
+        """
+        texts = [log.read_text() for log in (self.log, self.runs / "trainer.log") if log.exists()]
+        return [text for text in texts if "Traceback" in text and any(map(ours, text.splitlines()))]
 
 
 @pytest.fixture(scope="session")
