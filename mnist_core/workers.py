@@ -1,7 +1,9 @@
-"""The two processes beside the server: the trainer that empties the queue, the one that answers.
+"""The processes beside the server: the trainer that empties the queue, and two that are asked.
 
-TensorFlow lives in them alone. The queue is the run folders; a lock file in the runs folder keeps
-it one trainer. Both watch the process that started them and leave soon after it.
+TensorFlow lives in the trainer and in the one that answers questions about networks. The queue is
+the run folders; a lock file in the runs folder keeps it one trainer. The third analyses a dataset
+where that takes long. The latter two start when they are first needed and leave when idle; all
+watch the process that started them and leave soon after it.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from typing import Any
 import psutil
 from filelock import FileLock, Timeout
 
-from mnist_core import data, runs
+from mnist_core import analyses, data, runs
 
 IDLE_SECONDS = 600.0
 POLL_SECONDS = 0.1
@@ -33,7 +35,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 _lock = threading.Lock()
 _trainers: dict[Path, subprocess.Popen] = {}
-_answering: Any = None  # loky.ProcessPoolExecutor
+_executors: dict[str, Any] = {}  # "answering", "analysing": loky.ProcessPoolExecutor
+_analyses: dict[tuple, Future] = {}
 
 
 def trainer_lock(root: Path, timeout: float = 0.0) -> FileLock:
@@ -169,27 +172,45 @@ def ensure_trainer(root: Path, warm_after: float = 0.0, source: str = "") -> Non
 
 
 def ask(function: str, *arguments: Any) -> Future:
-    """Ask the answering process for inference.<function>(*arguments); return a Future.
+    """Ask the answering process for inference.<function>(*arguments); return a Future."""
+    with _lock:
+        return _submit("answering", _answer, function, *arguments)
 
-    The process starts with the first question, leaves when idle, and is replaced when broken.
+
+def analyse(root: Path, source: str, fingerprint: str, name: str, split: str) -> Future:
+    """Have the analysing process make and keep an analysis (analyses.py); return its Future.
+
+    While it is being made, everybody who asks for it gets the same Future.
     """
-    global _answering
+    key = (root, fingerprint, name, split)
+    with _lock:
+        if key not in _analyses or _analyses[key].done():
+            _analyses[key] = _submit("analysing", analyses.make, root, source, name, split)
+        return _analyses[key]
+
+
+def analysis(root: Path, fingerprint: str, name: str, split: str) -> Future | None:
+    """Return the Future of an analysis asked for in this server, or None."""
+    return _analyses.get((root, fingerprint, name, split))
+
+
+def _submit(process: str, function: Callable, *arguments: Any) -> Future:
+    """Give a process its next task; it is started, or replaced when broken. Holds _lock."""
     import loky
 
-    with _lock:
-        for _ in range(2):
-            if _answering is None:
-                _answering = loky.ProcessPoolExecutor(
-                    max_workers=1,
-                    timeout=IDLE_SECONDS,
-                    initializer=watch_parent,
-                    initargs=(os.getpid(),),
-                )
-            try:
-                return _answering.submit(_answer, function, *arguments)
-            except RuntimeError:  # broken or shut down
-                _answering = None
-        raise RuntimeError("The answering process cannot be started. Restart the app.")
+    for _ in range(2):
+        if process not in _executors:
+            _executors[process] = loky.ProcessPoolExecutor(
+                max_workers=1,
+                timeout=IDLE_SECONDS,
+                initializer=watch_parent,
+                initargs=(os.getpid(),),
+            )
+        try:
+            return _executors[process].submit(function, *arguments)
+        except RuntimeError:  # broken or shut down
+            del _executors[process]
+    raise RuntimeError(f"The {process} process cannot be started. Restart the app.")
 
 
 def _answer(function: str, *arguments: Any) -> Any:

@@ -159,7 +159,7 @@ def digits(tmp_path_factory):
 def started(digits, tmp_path_factory):
     """A runs folder with its trainer, and a server with its own, all loading TensorFlow at once."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(workers, "_answering", None)
+    patch.setattr(workers, "_executors", {})
     here, there = tmp_path_factory.mktemp("here"), tmp_path_factory.mktemp("there")
     workers.ensure_trainer(here)
     server = start_python(SERVER, there, linear_run(there, digits)[0].id)
@@ -172,7 +172,7 @@ def started(digits, tmp_path_factory):
     )  # fmt: skip
     end([*families, server, *trainers(here), *trainers(there)])
     server.stdout.close()
-    workers._answering.shutdown(kill_workers=True)
+    workers._executors["answering"].shutdown(kill_workers=True)
     patch.undo()
 
 

@@ -1,0 +1,62 @@
+"""Selected images as files: a contact sheet, arrays, a table."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pandas as pd
+
+from mnist_core.selection import Subset
+
+_SIDE, _TEXT, _GAP = 56, 14, 8  # pixels of a digit on the sheet (twice its own), of a line, between
+LARGEST_SHEET = 5000  # images: 71 a row, 4,500 × 5,500 pixels
+
+
+def contact_sheet(subset: Subset) -> bytes:
+    """Return a PNG of the images, dark on white, each with its label and index below.
+
+    Raises ValueError for more than LARGEST_SHEET.
+    """
+    from PIL import Image, ImageDraw, ImageFont
+
+    if len(subset) > LARGEST_SHEET:
+        raise ValueError(
+            f"Expected at most {LARGEST_SHEET:,} images on a sheet. Received: {len(subset):,}."
+        )
+    columns = max(1, min(len(subset), max(10, int(np.sqrt(len(subset) * 1.25)))))
+    rows = max(1, -(-len(subset) // columns))
+    wide, high = _SIDE + _GAP, _SIDE + _TEXT + _GAP
+    sheet = Image.new("L", (columns * wide + _GAP, rows * high + _GAP), 255)
+    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(11)
+    captions = zip(subset.labels, subset.of_test, subset.index, strict=True)
+    for i, (image, (label, test, index)) in enumerate(zip(subset.images, captions, strict=True)):
+        x, y = _GAP + i % columns * wide, _GAP + i // columns * high
+        digit = Image.fromarray(255 - image).resize((_SIDE, _SIDE), Image.Resampling.NEAREST)
+        sheet.paste(digit, (x, y))
+        text = f"{label}  {'t' if test else ''}{index}"
+        draw.text((x + _SIDE / 2, y + _SIDE + 1), text, fill=0, font=font, anchor="ma")
+    file = io.BytesIO()
+    sheet.save(file, "PNG", optimize=True)
+    return file.getvalue()
+
+
+def arrays(subset: Subset) -> bytes:
+    """Return an .npz: images uint8 (N, 28, 28), labels uint8, index int64, test bool, all (N,)."""
+    file = io.BytesIO()
+    np.savez_compressed(
+        file, images=subset.images, labels=subset.labels, index=subset.index, test=subset.of_test
+    )
+    return file.getvalue()
+
+
+def table(subset: Subset) -> bytes:
+    """Return a CSV with a line for each image: split, index within it, label."""
+    frame = pd.DataFrame(
+        {
+            "split": np.where(subset.of_test, "test", "training"),
+            "index": subset.index,
+            "label": subset.labels,
+        }
+    )
+    return frame.to_csv(index=False).encode()
