@@ -31,7 +31,8 @@ QUANTITIES = {  # metric: title of the axis, factor, suffix of the ticks
 }
 
 
-def _figure(traces: list, title: str, **layout) -> go.Figure:
+def base(traces: list, title: str, **layout) -> go.Figure:
+    """Return a figure in the app's look: its title at the left, no legend, zoom kept."""
     figure = go.Figure(traces)
     figure.update_layout(
         template="none",
@@ -115,7 +116,7 @@ def learning_curves(
         told = paper.EPOCHS.reset_index()
         dashed = {"color": PAPER, "width": 2, "dash": "dash"}
         traces.append(trace(told, f"val_{quantity}", "the paper, validation", "lines", line=dashed))
-    figure = _figure(
+    figure = base(
         traces,
         quantity.capitalize(),
         showlegend=True,
@@ -184,14 +185,14 @@ def confusion_matrix(
         hoverinfo="text", hovertext=hover, hoverongaps=True,
     )  # fmt: skip
     errors = int(confusion.sum() - np.trace(confusion))
-    figure = _figure(
+    figure = base(
         [heatmap],
         _worst(confusion) if errors else "No errors",
         xaxis={"title": {"text": "predicted digit"}, "dtick": 1, "range": [-0.5, 9.5],
                "showgrid": False, "zeroline": False},
         yaxis={"title": {"text": "true digit"}, "dtick": 1, "range": [9.5, -0.5], "showgrid": False,
                "zeroline": False},
-        annotations=_cell_texts(text, colored, highest),
+        annotations=cell_texts(text, colored, highest),
     )  # fmt: skip
     if chosen is not None:
         true, predicted = chosen
@@ -208,7 +209,7 @@ def _cell(value: float, per_cent: bool) -> str:
     return f"{value:.1f}" if per_cent else f"{value:.0f}"
 
 
-def _cell_texts(text: list[list[str]], colored: np.ndarray, highest: float) -> list[dict]:
+def cell_texts(text: list[list[str]], colored: np.ndarray, highest: float) -> list[dict]:
     """Write each cell's number: on strong colour in the background's colour, else in the text's."""
     return [
         {
@@ -257,52 +258,9 @@ def probabilities(values: np.ndarray, true: int | None = None) -> go.Figure:
         cliponaxis=False,
         hovertemplate="digit %{x}: %{y:.2f} %<extra></extra>",
     )
-    return _figure(
+    return base(
         [bars],
         f"Read as {answer}" + (f", it is {true}" if true not in (None, answer) else ""),
         xaxis={"title": {"text": "digit"}, "dtick": 1, "showgrid": False, "zeroline": False},
         yaxis={"title": {"text": "probability (%)"}, "range": [0, 112], "tickvals": [0, 50, 100]},
     )
-
-
-def class_balance(counts: np.ndarray, split: str) -> go.Figure:
-    """Draw how many images of each digit a split has, counts (10,)."""
-    bars = go.Bar(
-        x=DIGITS,
-        y=counts,
-        marker={"color": DIGIT_COLORS},
-        text=[f"{count:,}" for count in counts],
-        textposition="outside",
-        constraintext="none",
-        cliponaxis=False,
-        hovertemplate="digit %{x}: %{y:,} images<extra></extra>",
-    )
-    most, least = int(np.argmax(counts)), int(np.argmin(counts))
-    return _figure(
-        [bars],
-        f"{split}: most images of {most}, fewest of {least}",
-        xaxis={"title": {"text": "digit"}, "dtick": 1, "showgrid": False, "zeroline": False},
-        yaxis={"title": {"text": "images"}, "rangemode": "tozero", "tickformat": ",d"},
-    )
-
-
-def pixels(image: np.ndarray) -> go.Figure:
-    """Draw one image, uint8 (28, 28), with the value of every inked pixel written into it."""
-    heatmap = go.Heatmap(
-        z=image, zmin=0, zmax=255,
-        colorscale=[[0, "var(--st-background-color)"], [1, "var(--st-text-color)"]],
-        showscale=False, xgap=1, ygap=1,
-        text=[[str(value) if value else "" for value in row] for row in image],
-        texttemplate="%{text}", textfont={"size": 8},
-        hovertemplate="row %{y}, column %{x}: %{z} of 255<extra></extra>",
-    )  # fmt: skip
-    inked = int((image > 0).sum())
-    return _figure(
-        [heatmap],
-        f"{wording.count(inked, 'pixel')} of 784 with ink",
-        margin={"l": 48, "r": 8, "t": 36, "b": 48},
-        xaxis={"title": {"text": "column (pixel)"}, "showgrid": False, "zeroline": False,
-               "constrain": "domain", "range": [-0.5, 27.5]},
-        yaxis={"title": {"text": "row (pixel)"}, "range": [27.5, -0.5], "showgrid": False,
-               "zeroline": False, "scaleanchor": "x", "constrain": "domain"},
-    )  # fmt: skip

@@ -18,7 +18,7 @@ from mnist_core.view import View
 
 @dataclass(frozen=True, eq=False)
 class Subset:
-    """Some images of a dataset, in an order: ids int64 (N,)."""
+    """Some images of a dataset, in an order: ids int64 (N,), each once."""
 
     dataset: Dataset
     ids: np.ndarray
@@ -59,6 +59,15 @@ class Subset:
         gathered[of_test] = test[index[of_test]]
         return gathered
 
+    def positions(self, ids: np.ndarray) -> np.ndarray:
+        """Return where images with these ids are here, int64; those not here are left out."""
+        return np.flatnonzero(np.isin(self.ids, ids))
+
+    def position(self, one: int | None) -> int | None:
+        """Return where the image with this id is, or None."""
+        found = self.positions(np.array([-1 if one is None else one]))
+        return int(found[0]) if len(found) else None
+
     def names(self) -> list[str]:
         """Return "training image 1,234" or "test image 5" for each."""
         pairs = zip(self.of_test, self.index, strict=True)
@@ -70,6 +79,11 @@ def ids_of(dataset: Dataset, split: str) -> np.ndarray:
     trained, total = len(dataset.train), len(dataset.train) + len(dataset.test)
     bounds = {"training": (0, trained), "test": (trained, total), "both": (0, total)}
     return np.arange(*bounds[split])
+
+
+def one_image(dataset: Dataset, one: int) -> Subset:
+    """Return the image with this id as a Subset of one."""
+    return Subset(dataset, np.array([one], np.int64))
 
 
 def counts(split: Split) -> np.ndarray:

@@ -1,70 +1,88 @@
-"""Browse: look at the digits before training on them."""
+"""Browse: know the data before training on them."""
 
 import streamlit as st
 
-from mnist_core import figures, runs, selection, wording
-from mnist_core.ui import frame, paging, resources
-from mnist_core.ui.chart import chart, load_plotly
+from mnist_core import selection, wording
+from mnist_core.ui import (
+    chosen,
+    dataset_cache,
+    filters,
+    frame,
+    opened,
+    paging,
+    resources,
+    selecting,
+)
+from mnist_core.ui.chart import load_plotly
+from mnist_core.ui.class_view import class_view
+from mnist_core.ui.copies_view import copies_view
 from mnist_core.ui.digit_grid import digit_grid
+from mnist_core.ui.digit_map import digit_map
 
 PAGE_SIZE = 120
+GRID_HEIGHT, MAP_HEIGHT = 372, 372  # CSS pixels: above the bar of a projector's 720
 
 
-def ask_the_network(image, label):
-    """Offer what the current run's network, at the cursor's epoch, says of the opened image."""
-    run, moment = frame.current_run(), frame.current_moment()
-    if moment is None or not st.toggle("What does the network say?", key="browse_ask"):
-        return
-    try:
-        with st.spinner("Asking the network"):
-            answer = resources.ask_probabilities(run, moment, image)
-    except runs.RunsError as error:
-        st.error(str(error))
-        return
-    chart(figures.probabilities(answer, label), key="browse_answer", height=280)
+def digits(found):
+    """Draw a page of the images found, with those selected; return the page's images."""
+    with st.container(horizontal=True, key="found", vertical_alignment="center"):
+        st.markdown(f"**{wording.count(len(found), 'image')}**", width="stretch")
+        shown = paging.page_of(found, PAGE_SIZE, key="browse_page")
+    if not len(found):
+        st.info("No image passes these filters.")
+        st.button("Show all images", on_click=filters.show_all, key="show_all")
+    digit_grid(
+        shown.images,
+        captions=[
+            f"{name}: {label}" for name, label in zip(shown.names(), shown.labels, strict=True)
+        ],
+        selected=shown.position(chosen.opened()),
+        on_pick=lambda i: chosen.open_image(shown.ids[i]),
+        chosen=shown.positions(chosen.ids()),
+        on_choose=lambda positions: chosen.select_among(shown.ids, positions),
+        tapping=st.session_state.get("tapping", False),
+        cell=52,
+        label="Images",
+        height=GRID_HEIGHT,
+        key="browse_grid",
+    )
+    return shown
+
+
+def selected():
+    """Draw the selected images beside the map."""
+    selecting.selected_grid(dataset)
 
 
 frame.page_starts()
 
-frame.title("Browse", "Look at the digits before a network does.")
 dataset = resources.dataset()
-with st.container(horizontal=True, key="filters", vertical_alignment="bottom"):
-    name = st.segmented_control(
-        "Split", ["training", "test"], default="training", required=True, key="browse_split"
-    )
-    labels = st.pills(
-        "Digits", range(10), selection_mode="multi", key="browse_labels", help="None chosen: all"
-    )
-    order = st.segmented_control(
-        "Order", ["by index", "shuffled"], default="by index", required=True, key="browse_order"
-    )
-    seed = 0
-    if order == "shuffled":
-        seed = st.number_input("Seed", 0, 9999, 0, key="browse_seed", width=120)
-split = dataset.train if name == "training" else dataset.test
-index = selection.arrange(split, labels, seed if order == "shuffled" else None)
+filters.enter()
+with frame.title("Browse", "Look at the digits before a network does."):
+    show = filters.choose_show()
+with st.container(key="browse_notices"):
+    for problem in st.session_state["link_problems"]:
+        st.warning(wording.verbatim(problem))
 
-grid, opened = st.columns(2, gap="medium")
-with grid:
-    shown = paging.page_of(index, PAGE_SIZE, key="browse_page")
-    st.markdown(f"**{wording.count(len(index), 'image')}** of the {name} set")
-    picked = digit_grid(
-        split.images[shown],
-        captions=[f"{name} image {i:,}: {split.labels[i]}" for i in shown],
-        label=f"{name} images",
-        height=470,
-        key="browse_grid",
-    )
-with opened:
-    number = int(shown[picked or 0])
-    st.markdown(f"**{name.capitalize()} image {number:,}: a {split.labels[number]}**")
-    chart(figures.pixels(split.images[number]), key="browse_pixels", height=430)
-    st.caption("0 is background, 255 full ink. The network sees these numbers divided by 255.")
-    ask_the_network(split.images[number], int(split.labels[number]))
-
-chart(
-    figures.class_balance(selection.counts(split), f"{name.capitalize()} set"),
-    key="class_balance",
-    height=300,
-)
+if show in ("digits", "map"):
+    view = filters.choose()
+    found = selection.arrange(dataset, view, dataset_cache.all_traits, chosen.current())
+    filters.settle(view, found)
+    picture, beside = st.columns([3, 2], gap="medium")
+    with picture:
+        if show == "digits":
+            shown = digits(found)
+        else:
+            shown = found
+            digit_map(found, view.split, chosen.opened(), MAP_HEIGHT)
+        selecting.toolbar(found)
+    one = shown[:1] if chosen.opened() is None else selection.one_image(dataset, chosen.opened())
+    with beside:
+        if len(one):
+            opened.panel(one, found, PAGE_SIZE, selected if show == "map" else None)
+elif show == "classes":
+    class_view(dataset)
+else:
+    copies_view(dataset)
+filters.leave(show)
 load_plotly()

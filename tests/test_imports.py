@@ -17,6 +17,7 @@ ROWS = [
     "models traits neighbours runs",
     "selection evaluation recording",
     "recorder inference figures maps slices export",
+    "data_figures",
     "training analyses",
     "workers",
     "__main__ ui",

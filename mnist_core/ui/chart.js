@@ -70,6 +70,7 @@ function describe(point) {
 function create(box) {
   const node = box.querySelector(".mnist-chart-plot");
   const note = box.querySelector(".mnist-chart-note");
+  const points = createPoints(box, node);
   let [data, report] = [null, null];
   let width = box.clientWidth;
   let Plotly = null;
@@ -92,6 +93,7 @@ function create(box) {
   function update(next, setStateValue) {
     [data, report] = [next, setStateValue];
     box.style.height = `${data.height}px`;
+    points.update(next, setStateValue);
     return draw();
   }
 
@@ -104,10 +106,11 @@ function create(box) {
       const style = getComputedStyle(box);
       const { data: traces = [], layout = {} } = resolve(JSON.parse(figure), style);
       const themed = { uirevision: "kept", ...layout, template: theme(style), width, height };
-      await Plotly.react(node, traces, themed, { ...CONFIG, ...config });
+      await Plotly.react(node, drawable(traces), themed, { ...CONFIG, ...config });
       // A changed config makes Plotly forget its listeners: set ours again every time.
       node.removeListener("plotly_click", clicked);
       if (clickable) node.on("plotly_click", clicked);
+      points.listen();
       box.classList.toggle("clickable", clickable);
       note.textContent = "";
       box.classList.add("drawn");

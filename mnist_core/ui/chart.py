@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import functools
 import gzip
+import hashlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 from plotly.io.json import to_json_plotly
 from plotly.offline import get_plotlyjs
 
-_LOADER_KEY = "plotly-loader"
+from mnist_core.ui.digit_grid import digits_for_browser
+
+_LOADER_KEY, _STORE_KEY = "plotly-loader", "digit-store"
 _LOADED = "plotly-loader.loaded"
 
 _HERE = Path(__file__).parent
@@ -21,9 +26,19 @@ _HERE = Path(__file__).parent
 _CHART = st.components.v2.component(
     "mnist_lab.chart",
     html="""<div class="mnist-chart">
-    <div class="mnist-chart-plot"></div><p class="mnist-chart-note"></p></div>""",
+    <div class="mnist-chart-plot"></div><p class="mnist-chart-note"></p>
+    <div class="mnist-chart-tip" hidden><canvas width="28" height="28"></canvas><span></span></div>
+    </div>""",
     css=(_HERE / "chart.css").read_text(encoding="utf-8"),
-    js=(_HERE / "chart.js").read_text(encoding="utf-8"),
+    js="".join(
+        (_HERE / name).read_text("utf-8") for name in ("digits.js", "points.js", "chart.js")
+    ),
+    isolate_styles=False,
+)
+_DIGITS = st.components.v2.component(
+    "mnist_lab.digit_store",
+    css=f".stElementContainer.st-key-{_STORE_KEY} {{ display: none; }}",
+    js="".join((_HERE / name).read_text("utf-8") for name in ("digits.js", "digit_store.js")),
     isolate_styles=False,
 )
 _LOADER = st.components.v2.component(
@@ -41,6 +56,9 @@ def chart(
     key: str,
     height: int = 420,
     on_click: Callable[[dict[str, Any]], None] | bool | None = None,
+    on_select: Callable[[list[int], bool], None] | None = None,
+    digits: StoredDigits | None = None,
+    label: str = "",
     config: dict[str, Any] | None = None,
 ) -> dict[str, Any] | None:
     """Show a figure on the node that `key` has had since the page was opened.
@@ -50,6 +68,11 @@ def chart(
     `height` is in CSS pixels, `config` is plotly.js's. With `on_click` (True, or a function that
     gets the click before the rerun) a click is returned once, in the rerun that it causes:
     {"x", "y", "customdata", "curve"}, with None for what the trace has not; otherwise None.
+
+    `on_select` gets the customdata of the points in a drawn box or lasso, and whether they are
+    added to what is selected (Shift was held), before the rerun. Such a chart, named by `label`,
+    can be walked through with the arrow keys. With `digits` the one whose place among them
+    customdata is appears beside the pointer.
     """
     spec = figure.to_dict()
     spec.get("layout", {}).pop("template", None)
@@ -58,15 +81,48 @@ def chart(
         if callable(on_click):
             on_click(_public(st.session_state[key]["click"]))
 
+    def selected() -> None:
+        said = st.session_state[key]["select"]
+        if on_select:
+            on_select([int(point) for point in said["points"]], bool(said["add"]))
+
     data = {"figure": to_json_plotly(spec), "height": height, "config": config or {}}
-    data["clickable"] = bool(on_click)
-    click = _CHART(key=key, data=data, height=height, on_click_change=clicked).click
+    data |= {"clickable": bool(on_click), "selectable": bool(on_select)}
+    data |= {"digits": digits and digits.token, "label": label}
+    if digits:
+        digits.send()
+    state = _CHART(
+        key=key, data=data, height=height, on_click_change=clicked, on_select_change=selected
+    )
     # A state and not a trigger: a trigger is lost when another rerun interrupts this one.
-    seen = f"{key}.seen"
+    click, seen = state.click, f"{key}.seen"
     if not on_click or not isinstance(click, dict) or click == st.session_state.get(seen):
         return None
     st.session_state[seen] = click
     return _public(click)
+
+
+@dataclass(frozen=True)
+class StoredDigits:
+    """Digits and their captions packed for the browser; `token` identifies them."""
+
+    token: str
+    images: str
+    captions: list[str]
+
+    @classmethod
+    def pack(cls, images: np.ndarray, captions: list[str]) -> StoredDigits:
+        """Pack images uint8 (N, 28, 28); 5,000 take about 0.1 s, so keep the result."""
+        raw = np.ascontiguousarray(images).tobytes()
+        token = hashlib.blake2b(raw, digest_size=8).hexdigest()
+        return cls(token, digits_for_browser(raw), captions)
+
+    def send(self) -> None:
+        """Send them to the browser, in an element of their own, which Streamlit sends once.
+
+        In a chart, which changes, they would be sent again with each change.
+        """
+        _DIGITS(key=_STORE_KEY, data=vars(self))
 
 
 def _public(click: dict[str, Any]) -> dict[str, Any]:

@@ -1,36 +1,9 @@
 // Digits on one canvas. It holds digits and marks only; rings and tooltip are elements above it, so
 // that moving over 500 digits repaints nothing.
 
-const SIDE = 28; // pixels of a digit
 const GAP = 8; // CSS pixels between digits: room for the rings
-const ATLAS = 64; // digits in a row of the atlas
 const LARGEST = 16e6; // pixels that every browser gives a canvas
 const SIGNS = { right: "M4 10l4 4 8-9", wrong: "M5 5l10 10M15 5L5 15" }; // in a square of 20
-
-async function inflate(base64) {
-  const packed = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
-}
-
-/** All digits at their own size, in ink on nothing, on a canvas to copy from. */
-function atlasOf(pixels, count, ink) {
-  const image = new ImageData(SIDE * ATLAS, SIDE * Math.ceil(count / ATLAS));
-  for (let row = 0, next = 0; row < count * SIDE; row++) {
-    const digit = Math.floor(row / SIDE);
-    const y = Math.floor(digit / ATLAS) * SIDE + (row % SIDE);
-    const start = y * image.width + (digit % ATLAS) * SIDE;
-    for (let x = 0; x < SIDE; x++) image.data[4 * (start + x) + 3] = pixels[next++];
-  }
-  const { width, height } = image;
-  const atlas = Object.assign(document.createElement("canvas"), { width, height });
-  const context = atlas.getContext("2d");
-  context.putImageData(image, 0, 0);
-  context.globalCompositeOperation = "source-in"; // colours what is there, as opaque as it is
-  context.fillStyle = ink;
-  context.fillRect(0, 0, width, height);
-  return atlas;
-}
 
 /** A border and a corner badge, its sign drawn as lines: not every font has it. */
 function drawMark(context, mark, colour, on, [x, y, side, dots]) {
@@ -51,12 +24,16 @@ function drawMark(context, mark, colour, on, [x, y, side, dots]) {
 function create(root) {
   const find = (name) => root.querySelector(name);
   const [sheet, canvas, tip] = [".sheet", "canvas", ".tip"].map(find);
-  let [data, pixels, report, sent] = [{ count: 0 }, null, null, null];
-  let [cell, columns, width, version] = [0, 1, 0, 0];
-  let [hovered, focused, selected] = [null, 0, null];
+  let [data, pixels, report, sent] = [{ count: 0 }, null, null, {}];
+  let [cell, columns, width, version, painted, swallow] = [0, 1, 0, 0, "", false];
+  let [hovered, focused, selected, anchor] = [null, 0, null, 0];
 
   const pitch = () => cell + GAP;
   const place = (i) => [(i % columns) * pitch(), Math.floor(i / columns) * pitch()];
+  const range = (a, b) =>
+    Array.from({ length: Math.abs(a - b) + 1 }, (_, step) => Math.min(a, b) + step);
+  const layout = { place, cell: () => cell, covering };
+  const chosen = createSelecting(find(".chosen"), find(".band"), layout);
 
   function draw() {
     width = sheet.clientWidth;
@@ -70,6 +47,7 @@ function create(root) {
     if (down) paint(Math.min(columns, data.count) * pitch() - GAP, down);
     const aria = { ariaLabel: data.label, ariaRowCount: rows, ariaColCount: columns };
     Object.assign(sheet, aria, { tabIndex: down ? 0 : -1 });
+    chosen.show();
     showRings();
     root.dataset.token = data.token; // tells a browser test what is drawn
   }
@@ -77,14 +55,18 @@ function create(root) {
   function paint(across, down) {
     const css = (name) => getComputedStyle(root).getPropertyValue(`--st-${name}`);
     const dots = Math.min(devicePixelRatio, Math.sqrt(LARGEST / (across * down)), 3e4 / down);
+    const inks = ["text-color", "secondary-background-color"].map(css);
+    const now = JSON.stringify([data.token, data.marks, across, down, dots, inks]);
+    if (now === painted) return; // a selection changes only what lies above
+    painted = now;
     [canvas.width, canvas.height] = [Math.round(across * dots), Math.round(down * dots)];
     [canvas.style.width, canvas.style.height] = [`${across}px`, `${down}px`];
-    const atlas = atlasOf(pixels, data.count, css("text-color"));
+    const atlas = atlasOf(pixels, data.count, inks[0]);
     const context = canvas.getContext("2d");
     context.imageSmoothingEnabled = false;
     const side = Math.round(cell * dots);
     const colours = { right: css("green-color"), wrong: css("red-color") };
-    const [paper, on] = [css("secondary-background-color"), css("background-color")];
+    const [paper, on] = [inks[1], css("background-color")];
     for (let i = 0; i < data.count; i++) {
       const [x, y] = place(i).map((size) => Math.round(size * dots));
       const from = [(i % ATLAS) * SIDE, Math.floor(i / ATLAS) * SIDE, SIDE, SIDE];
@@ -109,9 +91,10 @@ function create(root) {
     const active = find("#active");
     active.ariaRowIndex = Math.floor(focused / columns) + 1;
     active.ariaColIndex = (focused % columns) + 1;
-    active.ariaSelected = focused === selected;
+    active.ariaSelected = data.chosen ? chosen.has(focused) : focused === selected;
     const caption = data.captions?.[focused] || `${focused + 1} of ${data.count}`;
-    active.textContent = [caption, data.marks?.[focused]].filter(Boolean).join(", ");
+    const taken = data.chosen && chosen.has(focused) ? "selected" : null;
+    active.textContent = [caption, data.marks?.[focused], taken].filter(Boolean).join(", ");
   }
 
   function showTip(i) {
@@ -139,13 +122,65 @@ function create(root) {
     showRings();
   }
 
+  function tell(what, value) {
+    sent[what] = Date.now();
+    report(what, { ...value, token: data.token, at: sent[what] });
+  }
+
+  function say(what = "") {
+    showRings();
+    find(".live").textContent = find("#active").textContent + what;
+  }
+
+  /** Move to a digit; with `picks` open it. */
   function go(i, picks) {
     [focused, selected] = [i, picks ? i : selected];
-    showRings();
-    find(".live").textContent = find("#active").textContent + (picks ? ", selected" : "");
-    if (!picks) return;
-    sent = Date.now();
-    report("selected", { index: i, token: data.token, at: sent });
+    if (!picks) return say();
+    anchor = i;
+    say(", opened");
+    tell("selected", { index: i });
+  }
+
+  /** Take digits into the selection, or out of it. */
+  function choose(indices, add) {
+    chosen.change(indices, add);
+    say();
+    tell("chosen", { indices: chosen.all() });
+  }
+
+  /** The digits that a rectangle touches. */
+  function covering(from, to) {
+    const [[left, right], [top, bottom]] = [0, 1].map((axis) =>
+      [from[axis], to[axis]].sort((a, b) => a - b),
+    );
+    const touches = ([x, y]) => x <= right && x + cell >= left && y <= bottom && y + cell >= top;
+    return Array.from({ length: data.count }, (_, i) => i).filter((i) => touches(place(i)));
+  }
+
+  function clicked(event) {
+    if (swallow) return (swallow = false);
+    const i = digitAt(event);
+    hover(i);
+    if (i === null) return;
+    const toggles = event.ctrlKey || event.metaKey || data.tapping;
+    if (!data.chosen || !(event.shiftKey || toggles)) return go(i, true);
+    focused = i;
+    if (event.shiftKey) choose(range(anchor, i), true);
+    else choose([i], !chosen.has(i));
+    anchor = i;
+  }
+
+  /** A mouse drawn over digits selects them; begun on a selected digit, it deselects. */
+  function pressed(event) {
+    swallow = false;
+    if (!data.chosen || event.button !== 0 || event.pointerType === "touch") return;
+    const first = digitAt(event);
+    const add = first === null || !chosen.has(first);
+    chosen.follow(sheet, canvas, event, add, (covered) => {
+      swallow = true; // the click that follows would open a digit
+      focused = anchor = covered.at(-1) ?? focused;
+      choose(covered, add);
+    });
   }
 
   function onKey(event) {
@@ -162,10 +197,20 @@ function create(root) {
       " ": focused,
     };
     const goal = goals[event.key];
-    if (!data.count || goal === undefined) return;
+    const all = data.chosen && event.key === "a" && (event.ctrlKey || event.metaKey);
+    const none = data.chosen && event.key === "Escape";
+    if (!data.count || (goal === undefined && !all && !none)) return;
     event.preventDefault();
+    event.stopPropagation();
     hovered = null;
-    go(goal >= 0 && goal <= last ? goal : focused, event.key === "Enter" || event.key === " ");
+    if (all || none) return choose(range(0, last), Boolean(all));
+    const next = goal >= 0 && goal <= last ? goal : focused;
+    if (data.chosen && event.key === " ") choose([focused], !chosen.has(focused));
+    else if (data.chosen && event.shiftKey && event.key !== "Enter") {
+      const before = focused;
+      focused = next;
+      choose(range(before, next), true);
+    } else go(next, event.key === "Enter" || event.key === " ");
     find(".focus").scrollIntoView({ block: "nearest" });
   }
 
@@ -179,10 +224,13 @@ function create(root) {
     if (fresh) hovered = null;
     focused = Math.max(0, Math.min(focused, data.count - 1));
     // A rerun that has not yet heard of the last pick must not undo it.
-    if ((fresh || !sent || next.heard === sent) && next.selected !== selected) {
+    const heard = (what) => fresh || !sent[what] || next.heard[what] === sent[what];
+    if (heard("selected") && next.selected !== selected) {
       selected = next.selected;
-      focused = selected ?? focused;
+      focused = anchor = selected ?? focused;
     }
+    if (heard("chosen")) chosen.reset(next.chosen ?? []);
+    sheet.ariaMultiSelectable = Boolean(next.chosen);
     root.style.height = data.height ? `${data.height}px` : "";
     root.classList.toggle("scrolls", Boolean(data.height));
     draw();
@@ -191,11 +239,8 @@ function create(root) {
   const isNews = (event) => digitAt(event) !== hovered;
   sheet.addEventListener("pointermove", (event) => isNews(event) && hover(digitAt(event)));
   sheet.addEventListener("pointerleave", (event) => event.pointerType === "mouse" && hover(null));
-  sheet.addEventListener("click", (event) => {
-    const i = digitAt(event);
-    hover(i);
-    if (i !== null) go(i, true);
-  });
+  sheet.addEventListener("click", clicked);
+  sheet.addEventListener("pointerdown", pressed);
   sheet.addEventListener("keydown", onKey);
   sheet.addEventListener("focus", showRings);
   sheet.addEventListener("blur", () => hover(null));

@@ -11,6 +11,7 @@ import math
 import streamlit as st
 
 from mnist_core import runs, wording
+from mnist_core.ui import chosen
 from mnist_core.ui.data_store import data_store
 from mnist_core.ui.epoch_cursor import epoch_cursor
 
@@ -21,6 +22,11 @@ PAGES = ("home", "browse", "train", "evaluate", "mistakes")
 # before its controls. Without these rules everything still works, a little larger.
 STYLE = """<style>
 [data-testid="stBottomBlockContainer"] { padding-top: 0.5rem; padding-bottom: 0.75rem; }
+@media (min-width: 641px) {
+  [data-testid="stMainBlockContainer"], [data-testid="stBottomBlockContainer"] {
+    padding-left: 3rem; padding-right: 3rem;
+  }
+}
 /* Its "Stop" would stand beside the run's own. */
 [data-testid="stStatusWidget"] { display: none; }
 @media (max-width: 640px) {
@@ -56,11 +62,16 @@ def page_starts() -> None:
         st.rerun()
 
 
-def title(name: str, sentence: str) -> None:
-    """Draw a page's title and the sentence that says what it is for, in one row where it fits."""
-    with st.container(horizontal=True, vertical_alignment="bottom", key="title"):
+def title(name: str, sentence: str):
+    """Draw a page's title and the sentence that says what it is for, in one row where it fits.
+
+    Returns the row's container.
+    """
+    row = st.container(horizontal=True, vertical_alignment="bottom", key="title")
+    with row:
         st.title(name, width="content", anchor=False)
         st.caption(sentence, width="content")
+    return row
 
 
 def page_link(name: str, label: str, **style) -> None:
@@ -108,6 +119,8 @@ def resolve() -> list[runs.Run]:
     # A place of its own: what comes and goes above a chart would otherwise mount it anew.
     notice = st.container(key="notice")
     _from_url()
+    chosen.arrive()
+    chosen.to_url()
     found = runs.list_runs()
     asked = st.session_state.get("run")
     current = next((run for run in found if run.id == asked), None)
@@ -143,6 +156,16 @@ def run_label(run: runs.Run) -> str:
     return f"{STATE_MARKS[run.state]} {run.config.title}{figure} · {when}"
 
 
+def _labels(listed: list[runs.Run]) -> dict[str, str]:
+    """Return id -> label; the browser knows options by their labels, so no two may be equal."""
+    labels: dict[str, str] = {}
+    for run in listed:
+        label = run_label(run)
+        taken = any(known == label for run_id, known in labels.items() if run_id != run.id)
+        labels[run.id] = f"{label} ({run.id[-4:]})" if taken else label
+    return labels
+
+
 def transport(found: list[runs.Run]) -> None:
     """Draw the bar at the bottom: data, run picker and epoch cursor."""
     run = current_run()
@@ -152,26 +175,26 @@ def transport(found: list[runs.Run]) -> None:
         if run is None:
             st.caption("No run yet: train one, and it can be played back here.")
             return
-        by_id = {item.id: item for item in [run, *found]}
+        labels = _labels([run, *found])
         st.session_state["picked_run"] = run.id
         st.selectbox(
             "Run",
-            list(by_id),
-            format_func=lambda run_id: run_label(by_id[run_id]),
+            list(labels),
+            format_func=labels.get,
             key="picked_run",
             on_change=lambda: run_changed(st.session_state["picked_run"]),
             label_visibility="collapsed",
             width=330,
         )
         moments, moment = run.moments, current_moment()
-        labels = [wording.epoch(value) for value in moments]
+        epochs = [wording.epoch(value) for value in moments]
         index = moments.index(moment) if moments else 0
         with st.container(key="cursor", width="stretch"):
             caption = f"epoch {{label}} of {run.planned_epochs}"
-            picked = epoch_cursor(labels, index, key="epoch_cursor", caption=caption)
+            picked = epoch_cursor(epochs, index, key="epoch_cursor", caption=caption)
         if moments and picked != index:
             # The last moment is "the latest": it follows a live run.
-            st.session_state["epoch"] = None if picked == len(moments) - 1 else labels[picked]
+            st.session_state["epoch"] = None if picked == len(moments) - 1 else epochs[picked]
     _to_url()
 
 

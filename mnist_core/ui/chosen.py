@@ -1,0 +1,202 @@
+"""The images people selected, kept as slices, or opened: in the session and in the URL.
+
+URL: ?data= the dataset they belong to, selected= and slice= (several) as slices.py writes them,
+images= which of them all screens are restricted to, image= the opened one, as an id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import streamlit as st
+
+from mnist_core import selection, slices, wording
+from mnist_core.ui import resources
+
+NAMES = ("data", "selected", "slice", "images", "image")
+SELECTION = "selection"  # the name under which the selection itself can be chosen
+MOST_SLICES = 8
+
+
+def arrive() -> None:
+    """Take the images of the link when a session starts, or when the link's dataset has come."""
+    dataset = resources.dataset()
+    state = st.session_state
+    if "link" not in state:
+        state["link"] = {name: st.query_params.get_all(name) for name in NAMES}
+        state["link_problems"] = []
+    if state.get("images_of") == dataset.fingerprint:
+        return
+    state["images_of"] = dataset.fingerprint
+    state.update(selected=np.empty(0, np.int64), slices={}, images="", opened=None)
+    link = state["link"]
+    if not any(link.values()):
+        return
+    if link["data"] != [dataset.fingerprint[:8]]:
+        state["link_problems"] = [
+            f"This link names images of other data; the app runs on {dataset.name}. They are left "
+            "out, filters and order are applied."
+        ]
+        return
+    state["link_problems"] = []
+    total = len(dataset.train) + len(dataset.test)
+    for read in (_read_selected, _read_slices, _read_image):
+        try:
+            read(link, total)
+        except ValueError as error:
+            state["link_problems"].append(str(error))
+    if (name := "".join(link["images"])) in choices():
+        state["images"] = name
+
+
+def _read_selected(link: dict, total: int) -> None:
+    if link["selected"]:
+        st.session_state["selected"] = slices.unpack(link["selected"][0], total)
+
+
+def _read_slices(link: dict, total: int) -> None:
+    for text in link["slice"][:MOST_SLICES]:
+        name, ids = slices.from_text(text, total)
+        st.session_state["slices"][name] = ids
+
+
+def _read_image(link: dict, total: int) -> None:
+    if link["image"]:
+        text = link["image"][0]
+        if not (text.isascii() and text.isdecimal() and len(text) < 9 and int(text) < total):
+            raise ValueError(f"The link opens image “{text[:20]}”; there are 0 to {total - 1:,}.")
+        st.session_state["opened"] = int(text)
+
+
+def to_url() -> None:
+    """Write the images of the session into the URL, as far as they fit."""
+    query = {}
+    if len(ids()):
+        query["selected"] = _packed(ids())
+    query["slice"] = [slices.to_text(name, held) for name, held in kept().items()]
+    query["images"] = st.session_state["images"]
+    if (opened := st.session_state["opened"]) is not None:
+        query["image"] = str(opened)
+    if any(query.values()):
+        query["data"] = resources.dataset().fingerprint[:8]
+    for name in NAMES:
+        value = query.get(name)
+        if not value:
+            st.query_params.pop(name, None)
+        elif st.query_params.get_all(name) != (value if isinstance(value, list) else [value]):
+            st.query_params[name] = value
+
+
+def _packed(found: np.ndarray) -> str | None:
+    return slices.pack(found) if fits(found) else None
+
+
+def fits(found: np.ndarray) -> bool:
+    """Tell whether images fit into a link."""
+    return len(found) <= slices.LARGEST
+
+
+def opened() -> int | None:
+    """Return the id of the opened image, or None."""
+    return st.session_state["opened"]
+
+
+def open_image(number: int, page: int | None = None) -> None:
+    """Open an image by its id; `page` is the grid's page that shows it."""
+    st.session_state["opened"] = int(number)
+    if page is not None:
+        st.session_state["browse_page"] = page
+
+
+# The selection: ids, sorted
+
+
+def ids() -> np.ndarray:
+    return st.session_state["selected"]
+
+
+def select(found: Iterable[int], add: bool = False) -> None:
+    """Make images the selection, or add them to it."""
+    found = np.asarray(list(found), np.int64)
+    st.session_state["selected"] = np.union1d(ids(), found) if add else np.unique(found)
+
+
+def select_among(shown: np.ndarray, positions: list[int]) -> None:
+    """Of the images shown, ids (N,), make those at these positions selected, no others."""
+    others = ids()[~np.isin(ids(), shown)]
+    st.session_state["selected"] = np.union1d(others, shown[positions])
+
+
+def clear() -> None:
+    select([])
+    if st.session_state["images"] == SELECTION:
+        st.session_state["images"] = ""
+
+
+# Slices: selections with a name
+
+
+def kept() -> dict[str, np.ndarray]:
+    return st.session_state["slices"]
+
+
+def keep(name: str) -> None:
+    """Keep the selection as a slice. Raises ValueError for a bad name, or too many images."""
+    if len(kept()) >= MOST_SLICES:
+        raise ValueError(f"A link holds {MOST_SLICES} slices. Delete one first.")
+    name = slices.checked_name(name, [SELECTION, *kept()])
+    slices.pack(ids())
+    kept()[name] = ids()
+
+
+def delete(name: str) -> None:
+    kept().pop(name, None)
+    if st.session_state["images"] == name:
+        st.session_state["images"] = ""
+
+
+# Which images all screens show
+
+
+def choices() -> dict[str, np.ndarray]:
+    """Return what screens can be restricted to: name -> ids."""
+    selected = {SELECTION: ids()} if len(ids()) else {}
+    return selected | kept()
+
+
+def current() -> np.ndarray | None:
+    """Return the ids that screens are restricted to, or None for all."""
+    return choices().get(st.session_state["images"])
+
+
+def choose_images(everything: str) -> None:
+    """Draw the choice which images are shown, where there is one; `everything` names all."""
+    options = choices()
+    if not options:
+        return
+
+    def name(choice: str) -> str:
+        if not choice:
+            return everything
+        title = "the selection" if choice == SELECTION else choice
+        return f"{title} ({wording.count(len(options[choice]))})"
+
+    chosen = st.session_state["images"]
+    st.session_state["images_choice"] = chosen if chosen in options else ""
+    st.selectbox(
+        "Images",
+        ["", *options],
+        format_func=name,
+        key="images_choice",
+        on_change=lambda: st.session_state.update(images=st.session_state["images_choice"]),
+        width=200,
+    )
+
+
+def subset(dataset) -> selection.Subset | None:
+    """Return the images that screens are restricted to, or None for all, or for other data."""
+    chosen = current()
+    if chosen is None or dataset.fingerprint != st.session_state["images_of"]:
+        return None
+    return selection.Subset(dataset, chosen)

@@ -1,0 +1,146 @@
+"""The filters and the order of Browse: widgets, session and URL say the same View."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from mnist_core import wording
+from mnist_core.selection import Subset
+from mnist_core.ui import chosen
+from mnist_core.view import LARGEST_SEED, ORDERS, READERS, SPLITS, View, range_text, read_range
+
+SHOWS = {"digits": "Digits", "map": "Map", "classes": "Classes", "copies": "Before training"}
+
+
+def enter() -> None:
+    """Take view, tab and page from the link when the session starts; then fill the widgets."""
+    state = st.session_state
+    if "view" not in state:
+        state["view"], problems = View.from_query(st.query_params)
+        state["link_problems"] = [*state["link_problems"], *problems]
+        show, page = (st.query_params.get(name, "") for name in ("show", "page"))
+        state["browse_at"] = {"show": show if show in SHOWS else "digits"}
+        state["browse_at"]["page"] = int(page) if page.isdecimal() and len(page) < 6 else 1
+    # Widgets that were not drawn last time, here or on another page, have lost their values.
+    if "browse_split" not in state:
+        fill(state["view"])
+    state.setdefault("browse_show", state["browse_at"]["show"])
+    state.setdefault("browse_page", state["browse_at"]["page"])
+
+
+def fill(view: View) -> None:
+    """Make the widgets say a view; before they are drawn, or in a callback."""
+    st.session_state.update(
+        browse_split=view.split,
+        browse_labels=list(view.digits),
+        browse_order=view.order,
+        browse_seed=view.seed,
+        browse_range=range_text(view.first, view.last),
+        browse_ink=view.ink,
+    )
+
+
+def show_all() -> None:
+    """Clear every filter; split and order stay."""
+    view = st.session_state["view"]
+    fill(View(split=view.split, order=view.order, seed=view.seed))
+    st.session_state.update(images="", link_problems=[])
+
+
+def choose_show() -> str:
+    """Draw the choice between the pictures of the page and return the chosen one."""
+    return st.segmented_control(
+        "Show",
+        list(SHOWS),
+        format_func=SHOWS.get,
+        required=True,
+        key="browse_show",
+        label_visibility="collapsed",
+    )
+
+
+def choose() -> View:
+    """Draw the filters in one row and return what they say."""
+    bare = {"label_visibility": "collapsed"}
+    with st.container(horizontal=True, key="filters", vertical_alignment="center"):
+        split = st.segmented_control("Split", SPLITS, required=True, key="browse_split", **bare)
+        labels = st.pills("Digits", range(10), selection_mode="multi", key="browse_labels", **bare)
+        order = st.selectbox(
+            "Order",
+            list(ORDERS),
+            format_func=ORDERS.get,
+            key="browse_order",
+            width=160,
+            **bare,
+        )
+        seed = st.session_state.get("browse_seed", 0)
+        if order == "shuffled":
+            seed = st.number_input(
+                "Seed",
+                0,
+                LARGEST_SEED,
+                key="browse_seed",
+                width=110,
+                icon=":material/casino:",
+                **bare,
+            )
+        view = st.session_state["view"]
+        more = view.first or view.last is not None or view.ink != (0, 100)
+        more = more or chosen.current() is not None
+        with st.popover("More filters" + (" ●" if more else "")):
+            bounds = _choose_range()
+            ink = st.slider(
+                "Ink: share of dark pixels (%)",
+                0,
+                100,
+                key="browse_ink",
+                help="A pixel is dark from 128 of 255 on. Most digits have 5 to 25 %.",
+            )
+            chosen.choose_images("all images")
+            st.caption(
+                "Orders: an image is **typical** when it is near the mean of its class (the first "
+                "of each digit, then the second of each); **thick** by the width of its stroke; "
+                "**slanted** by how far it leans to either side. **Shuffled** depends on the seed."
+            )
+            st.button("Clear filters", on_click=show_all, key="clear_filters")
+    return View(split, tuple(sorted(labels)), *bounds, ink, order, int(seed))
+
+
+def _choose_range() -> tuple[int, int | None]:
+    """Draw the field for an index or a range; what is no range filters nothing and says so."""
+    text = st.text_input(
+        "Index or range", key="browse_range", placeholder="12 or 100-199", max_chars=30
+    )
+    try:
+        bounds = read_range(text)
+    except ValueError as error:
+        st.error(f"“{wording.verbatim(text)}”: {error}")
+        return 0, None
+    return bounds["first"], bounds["last"]
+
+
+def settle(view: View, found: Subset) -> None:
+    """After another choice begin at its first page, and close what it does not contain."""
+    state = st.session_state
+    now = (view, state["images"])
+    if now == state.get("browse_seen", (state["view"], state["images"])):
+        state["browse_seen"] = now
+        return
+    state.update(view=view, browse_seen=now, browse_page=1, link_problems=[])
+    if found.position(state["opened"]) is None:
+        state["opened"] = None
+
+
+def leave(show: str) -> None:
+    """Remember what is shown for the next visit, and write it into the URL."""
+    state = st.session_state
+    page = state.get("browse_page", 1)
+    state["browse_at"] = {"show": show, "page": page}
+    query = state["view"].to_query()
+    query |= {"show": show} if show != "digits" else {}
+    query |= {"page": str(page)} if page > 1 else {}
+    for name in (*READERS, "show", "page"):
+        if name not in query:
+            st.query_params.pop(name, None)
+        elif st.query_params.get(name) != query[name]:
+            st.query_params[name] = query[name]

@@ -1,0 +1,147 @@
+"""One image, opened: its pixels, its shape, its nearest neighbours, what a network says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import streamlit as st
+
+from mnist_core import data_figures, figures, runs, traits, wording
+from mnist_core.data import Split
+from mnist_core.selection import Subset
+from mnist_core.ui import chosen, dataset_cache, frame, resources
+from mnist_core.ui.chart import chart
+from mnist_core.ui.digit_grid import digit_grid
+
+NEIGHBOURS = 16
+STEPS = ((-1, "Previous", "chevron_left", "P"), (1, "Next", "chevron_right", "N"))
+VALUES = {False: "0–255", True: "0–1"}
+
+
+def panel(
+    one: Subset, found: Subset, page_size: int, instead: Callable[[], None] | None = None
+) -> None:
+    """Draw the opened image, a Subset of one; previous and next lead through `found`.
+
+    Beside it are its nearest neighbours, or what `instead` draws.
+    """
+    image, label = one.images[0], int(one.labels[0])
+    _heading(one, label, found, page_size)
+    shape = traits.measure_split(Split(image[None], one.labels), dataset_cache.classes())
+    centre = (float(shape.centre[0, 0]), float(shape.centre[0, 1]))
+    normalized = st.session_state.get("browse_normalized", False)
+    picture, near = st.columns([5, 4], gap="small")
+    with picture:
+        chart(
+            data_figures.pixels(image, centre, normalized=normalized),
+            key="browse_pixels",
+            height=290,
+        )
+    with st.container(horizontal=True, key="pixel_values", vertical_alignment="center"):
+        st.segmented_control(
+            "Values",
+            list(VALUES),
+            format_func=VALUES.get,
+            default=False,
+            required=True,
+            key="browse_normalized",
+            label_visibility="collapsed",
+            help="The network sees each pixel divided by 255: the paper's first equation.",
+        )
+        if st.button("Enlarge", key="enlarge"):
+            _enlarged(image, label, centre, normalized, one.names()[0])
+    st.caption(_shape(image, shape, label))
+    with near:
+        if instead:
+            instead()
+        else:
+            _neighbours(one, image, label)
+    _ask_the_network(image, label)
+
+
+def _heading(one: Subset, label: int, found: Subset, page_size: int) -> None:
+    here = found.position(one.ids[0])
+    with st.container(horizontal=True, key="opened_heading", vertical_alignment="center"):
+        name = one.names()[0]
+        st.markdown(f"**{name[0].upper()}{name[1:]}: a {label}**", width="stretch")
+        for step, title, icon, key in STEPS:
+            to = -1 if here is None else here + step
+            possible = 0 <= to < len(found)
+            st.button(
+                "",
+                icon=f":material/{icon}:",
+                key=f"open_{title.lower()}",
+                shortcut=key,
+                disabled=not possible,
+                help=f"{title} image ({key})" if possible else "No further image in this view.",
+                on_click=chosen.open_image,
+                args=(int(found.ids[to]), to // page_size + 1) if possible else (),
+            )
+
+
+def _shape(image: np.ndarray, shape: traits.Traits, label: int) -> str:
+    slant = float(shape.slant[0])
+    leans = f"leans {abs(slant):.0f}° to the {'right' if slant > 0 else 'left'}"
+    return (
+        f"{np.count_nonzero(image)} of 784 pixels have ink, {shape.ink[0]:.0%} are dark. Its "
+        f"stroke is {shape.thickness[0]:.1f} pixels wide and {leans}; it is {shape.from_own_mean[0]:.1f} "
+        f"from the mean {label}. The cross is its centre of mass."
+    )
+
+
+@st.dialog("Pixel by pixel", width="large")
+def _enlarged(image, label: int, centre, normalized: bool, name: str) -> None:
+    st.markdown(
+        f"**{name[0].upper()}{name[1:]}: a {label}.** Each pixel is a number from 0, background, "
+        "to 255, full ink. The network sees it divided by 255:"
+    )
+    st.latex(r"x_{\text{normalized}} = \frac{x}{255}")
+    chart(
+        data_figures.pixels(image, centre, normalized=normalized, written=True),
+        key="pixels_large",
+        height=660,
+    )
+
+
+def _neighbours(one: Subset, image: np.ndarray, label: int) -> None:
+    dataset, number = one.dataset, int(one.ids[0])
+    index, distances = dataset_cache.training_neighbours().nearest(
+        image, NEIGHBOURS, without=number if number < len(dataset.train) else None
+    )
+    near = Subset(dataset, index)
+    labels = near.labels
+    same = int((labels == label).sum())
+    st.markdown(
+        f"**{len(near)} nearest training images**: "
+        + (f"all {label}s" if same == len(near) else f"{same} of them {label}s"),
+        help=f"Exact, by Euclidean distance to all {wording.count(len(dataset.train))} training "
+        "images, pixels from 0 to 1. A cross marks another label. Click one to open it.",
+    )
+    digit_grid(
+        near.images,
+        captions=[
+            f"{name}: a {digit}, {distance:.2f} away"
+            for name, digit, distance in zip(near.names(), labels, distances, strict=True)
+        ],
+        marks=["" if digit == label else "wrong" for digit in labels],
+        columns=4,
+        cell=46,
+        label="Nearest training images",
+        on_pick=lambda i: chosen.open_image(index[i]),
+        key="neighbours",
+    )
+
+
+def _ask_the_network(image: np.ndarray, label: int) -> None:
+    """Offer what the current run's network, at the cursor's epoch, says of the opened image."""
+    run, moment = frame.current_run(), frame.current_moment()
+    if moment is None or not st.toggle("What does the network say?", key="browse_ask"):
+        return
+    try:
+        with st.spinner("Asking the network"):
+            answer = resources.ask_probabilities(run, moment, image)
+    except runs.RunsError as error:
+        st.error(str(error))
+        return
+    chart(figures.probabilities(answer, label), key="browse_answer", height=280)
