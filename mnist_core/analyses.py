@@ -42,8 +42,9 @@ def _place(root: Path, fingerprint: str, name: str, split: str) -> Path:
 def kept(root: Path, fingerprint: str, name: str, split: str) -> dict[str, np.ndarray] | None:
     """Return the arrays of an analysis of ANALYSES, or None when it was not made yet."""
     with (
-        contextlib.suppress(*runs.UNREADABLE),
-        np.load(_place(root, fingerprint, name, split), allow_pickle=False) as arrays,
+        contextlib.suppress(*runs.UNREADABLE, TypeError),  # TypeError: a single array
+        open(_place(root, fingerprint, name, split), "rb") as file,
+        np.load(file, allow_pickle=False) as arrays,
     ):
         return dict(arrays)
     return None
@@ -55,12 +56,15 @@ def fraction(root: Path, fingerprint: str, name: str, split: str) -> float:
     return float(line.get("fraction", 0.0))
 
 
-def make(root: Path, source: str, name: str, split: str) -> None:
+def make(root: Path, source: str, fingerprint: str, name: str, split: str) -> None:
     """Make an analysis of the dataset at `source` and keep it; a worker runs this.
 
-    Raises DataRefused when the data cannot be read, OSError when nothing can be written.
+    Raises DataRefused when the data cannot be read or are others by now, OSError when nothing can
+    be written.
     """
     dataset = data.open_source(source)
+    if dataset.fingerprint != fingerprint:
+        raise data.DataRefused(f"Expected the data that were opened. Received: others in {source}.")
     place = _place(root, dataset.fingerprint, name, split)
     place.parent.mkdir(parents=True, exist_ok=True)
     said = place.with_suffix(".json")

@@ -10,13 +10,13 @@ import pandas as pd
 from mnist_core.selection import Subset
 
 _SIDE, _TEXT, _GAP = 56, 14, 8  # pixels of a digit on the sheet (twice its own), of a line, between
-LARGEST_SHEET = 5000  # images: 71 a row, 4,500 × 5,500 pixels
+LARGEST_SHEET = 5000  # images: 79 a row, 5,064 × 5,000 pixels
 
 
 def contact_sheet(subset: Subset) -> bytes:
     """Return a PNG of the images, dark on white, each with its label and index below.
 
-    Raises ValueError for more than LARGEST_SHEET.
+    The index of a test image has a t before it. Raises ValueError for more than LARGEST_SHEET.
     """
     from PIL import Image, ImageDraw, ImageFont
 

@@ -36,7 +36,7 @@ def pca(images: np.ndarray) -> tuple[np.ndarray, float]:
     variances, directions = np.linalg.eigh(flat.T @ flat)
     largest = directions[:, :-3:-1]
     largest = largest * np.sign(largest[abs(largest).argmax(0), [0, 1]])
-    share = float(variances[-2:].sum() / max(variances.sum(), 1e-12))
+    share = float(variances[-2:].sum() / max(variances.sum(), 1e-3))
     return (flat @ largest).astype(np.float64), share
 
 
@@ -61,4 +61,6 @@ def tsne(images: np.ndarray, progress: Callable[[float], None]) -> np.ndarray:
     model = TSNE(2, perplexity=perplexity, max_iter=TSNE_STEPS, init="pca", random_state=0,
                  verbose=2)  # fmt: skip
     with contextlib.redirect_stdout(Steps()):
-        return model.fit_transform(flat)
+        positions = model.fit_transform(flat)
+    progress(1.0)  # it may have stopped early
+    return positions

@@ -34,6 +34,9 @@ class Neighbours:
         Nearest first, ties by index; `without` is left out: the image itself. Exact: float32 only
         finds those that can be among the nearest within its rounding error, integers decide.
         """
+        k = min(k, len(self.images) - (without is not None))
+        if k <= 0:
+            return np.empty(0, np.int64), np.empty(0)
         query = image.reshape(784)
         products = np.empty(len(self.images), np.float32)
         floats, buffer = query.astype(np.float32), np.empty((CHUNK, 784), np.float32)
@@ -44,14 +47,13 @@ class Neighbours:
         roughly = self._squares - 2.0 * products
         if without is not None:
             roughly[without] = np.inf
-        k = min(k, len(roughly) - (without is not None))
-        if k <= 0:
-            return np.empty(0, np.int64), np.empty(0)
         error = 2 * 784 * np.finfo(np.float32).eps * float(products.max())
         limit = np.partition(roughly, k - 1)[k - 1] + 2 * error
         near = np.flatnonzero(roughly <= limit)
-        differences = self.images[near].reshape(-1, 784).astype(np.int64) - query
-        squared = np.square(differences).sum(1)
+        squared = np.empty(len(near), np.int64)
+        for start in range(0, len(near), CHUNK):  # many, where many images are alike
+            part = self.images[near[start : start + CHUNK]].reshape(-1, 784).astype(np.int64)
+            squared[start : start + CHUNK] = np.square(part - query).sum(1)
         order = np.argsort(squared, kind="stable")[:k]
         return near[order], np.sqrt(squared[order]) / 255
 

@@ -25,6 +25,7 @@ import secrets
 import shutil
 import socket
 import time
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -53,7 +54,7 @@ METRICS = [
     "val_loss", "val_accuracy", "seconds", "images_per_second", "learning_rate",
 ]  # fmt: skip
 LIBRARIES = ("keras", "tensorflow-cpu", "tensorflow", "numpy")
-UNREADABLE = (OSError, ValueError, EOFError, KeyError, BadZipFile)
+UNREADABLE = (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error, NotImplementedError)
 NO_CONTROL = {"run_until": None, "learning_rate": None, "stop": False, "revision": 0}
 
 

@@ -36,6 +36,10 @@ class Subset:
         return self.ids >= len(self.dataset.train)
 
     @property
+    def is_test_set(self) -> bool:
+        return len(self) == len(self.dataset.test) and bool(self.of_test.all())
+
+    @property
     def index(self) -> np.ndarray:
         """int64 (N,): each image's index within its own split."""
         return np.where(self.of_test, self.ids - len(self.dataset.train), self.ids)
@@ -67,6 +71,12 @@ class Subset:
         """Return where the image with this id is, or None."""
         found = self.positions(np.array([-1 if one is None else one]))
         return int(found[0]) if len(found) else None
+
+    @property
+    def title(self) -> str:
+        """The first image's name with a capital letter."""
+        name = self[:1].names()[0]
+        return name[0].upper() + name[1:]
 
     def names(self) -> list[str]:
         """Return "training image 1,234" or "test image 5" for each."""

@@ -19,7 +19,7 @@ NAME = re.compile(r"[^:&?#\x00-\x1f]{1,30}")
 
 
 def pack(ids: np.ndarray) -> str:
-    """Write ids, int64 (N,) without repetitions, for a URL. Raises ValueError above LARGEST."""
+    """Write ids, int64 (N,), each once, for a URL. Raises ValueError above LARGEST."""
     if len(ids) > LARGEST:
         raise ValueError(
             f"Expected at most {count(LARGEST, 'image')} in a link. Received: {len(ids):,}. "
@@ -44,13 +44,15 @@ def unpack(text: str, total: int) -> np.ndarray:
     for byte in packed:
         gap |= (byte & 127) << shift
         shift += 7
+        if shift > 28:
+            break  # no dataset is so large
         if byte < 128:
             gaps.append(gap)
             gap = shift = 0
-    ids = np.cumsum(gaps[: LARGEST + 1], dtype=np.float64)  # a huge gap must not wrap around
+    ids = np.cumsum(gaps[: LARGEST + 1], dtype=np.int64)
     if shift or len(ids) > LARGEST or (len(ids) and ids[-1] >= total) or 0 in gaps[1:]:
         raise ValueError("The link's images are none of this dataset: it was cut or changed.")
-    return ids.astype(np.int64)
+    return ids
 
 
 def checked_name(name: str, taken: list[str]) -> str:
@@ -58,7 +60,8 @@ def checked_name(name: str, taken: list[str]) -> str:
     name = name.strip()
     if not NAME.fullmatch(name):
         raise ValueError(
-            f"Expected a name of 1 to 30 letters without : & ? #. Received: “{name[:40]}”."
+            "Expected a name of 1 to 30 letters without line breaks and : & ? #. "
+            f"Received: “{name[:40]}”."
         )
     if name in taken:
         raise ValueError(f"There already is a slice “{name}”. Choose another name.")
@@ -71,5 +74,7 @@ def to_text(name: str, ids: np.ndarray) -> str:
 
 def from_text(text: str, total: int) -> tuple[str, np.ndarray]:
     """Read a slice from a link: its name and ids. Raises ValueError."""
-    name, _, images = text.partition(":")
+    name, colon, images = text.partition(":")
+    if not colon:
+        raise ValueError(f"A slice of the link, “{text[:40]}”, was cut or changed.")
     return checked_name(name, []), unpack(images, total)

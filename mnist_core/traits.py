@@ -103,7 +103,8 @@ def measure_split(split: Split, classes: Classes) -> Traits:
         centre[rows] = np.stack([y, x], axis=1) + 13.5
         slant[rows] = _slant(by_row_2 / mass - y * y, by_both / mass - y * x)
         squared = np.square(chunk).sum(1)[:, None] - 2 * chunk @ means.T + np.square(means).sum(1)
-        distances[rows] = np.sqrt(np.maximum(squared, 0))
+        # Rounded, so that equal images have equal distances whatever stands beside them.
+        distances[rows] = np.round(np.sqrt(np.maximum(squared, 0)), 4)
     return Traits(split.labels, ink, thickness, slant, centre, distances)
 
 
@@ -113,7 +114,8 @@ def _slant(variance: np.ndarray, covariance: np.ndarray) -> np.ndarray:
     It is the shear that makes rows and columns uncorrelated. Rows count downwards, so leaning to
     the right is a negative covariance.
     """
-    return -np.degrees(np.arctan2(covariance, np.maximum(variance, 1e-6)))
+    # Rounding must not tilt a stroke of one row, whose variance is 0.
+    return -np.degrees(np.arctan2(covariance, np.maximum(variance, 0.01)))
 
 
 def _outline(chunk: np.ndarray) -> np.ndarray:
@@ -122,7 +124,8 @@ def _outline(chunk: np.ndarray) -> np.ndarray:
     A stroke of length L and width w has an area of L·w and an outline of 2·L, so that its width is
     twice the area divided by the outline.
     """
-    images = chunk.reshape(-1, 28, 28)
+    images = np.zeros((len(chunk), 30, 30), np.float32)  # with background around
+    images[:, 1:-1, 1:-1] = chunk.reshape(-1, 28, 28)
     here = images[:, :-1, :-1]
     down, across = images[:, 1:, :-1] - here, images[:, :-1, 1:] - here
     down *= down

@@ -76,20 +76,23 @@ class View:
 
 
 def read_range(text: str) -> dict[str, int | None]:
-    """Read "12" or "100-199" as {"first", "last"}; "" is everything. Raises ValueError."""
-    text = re.sub(r"[\s,]", "", text)
+    """Read "12", "100-199" or "100-" as {"first", "last"}; "" is everything. Raises ValueError.
+
+    Spaces around the dash and commas between thousands are allowed.
+    """
+    text = re.sub(r"(?<=[0-9]),(?=[0-9]{3})|\s*(?=[-–…])|(?<=[-–…])\s*", "", text.strip())
     if not text:
         return {"first": 0, "last": None}
-    if not re.fullmatch(r"[0-9]{1,9}([-–…][0-9]{1,9})?", text):
+    if not re.fullmatch(r"[0-9]{1,9}([-–…][0-9]{0,9})?", text):
         raise ValueError("expected an index such as 12, or a range such as 100-199.")
-    bounds = sorted(map(int, re.findall(r"\d+", text)))
-    return {"first": bounds[0], "last": bounds[-1]}
+    bounds = sorted(map(int, re.findall(r"[0-9]+", text)))
+    return {"first": bounds[0], "last": bounds[-1] if text[-1].isdecimal() else None}
 
 
 def range_text(first: int, last: int | None) -> str:
-    """Write what read_range reads: "", "12" or "100-199"."""
+    """Write what read_range reads: "", "12", "100-199" or "100-"."""
     if last is None:
-        return ""
+        return f"{first}-" if first else ""
     return str(first) if first == last else f"{first}-{last}"
 
 

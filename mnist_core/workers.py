@@ -185,7 +185,7 @@ def analyse(root: Path, source: str, fingerprint: str, name: str, split: str) ->
     key = (root, fingerprint, name, split)
     with _lock:
         if key not in _analyses or _analyses[key].done():
-            _analyses[key] = _submit("analysing", analyses.make, root, source, name, split)
+            _analyses[key] = _submit("analysing", analyses.make, root, source, *key[1:])
         return _analyses[key]
 
 

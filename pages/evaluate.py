@@ -3,7 +3,7 @@
 import streamlit as st
 
 from mnist_core import figures, wording
-from mnist_core.ui import frame, notices, resources
+from mnist_core.ui import chosen, frame, notices
 from mnist_core.ui.chart import chart, load_plotly
 from mnist_core.ui.digit_grid import digit_grid
 
@@ -12,16 +12,17 @@ SHOWN = 120  # images of a cell
 frame.page_starts()
 
 frame.title("Evaluate", "How often is the network right, and what does it take for what?")
-run, moment, evaluation = notices.played()
+run, moment, images, evaluation = notices.played()
 errors = evaluation.errors()
 picture, selection = st.columns([3, 2], gap="medium")
 worst = evaluation.worst_confusion()
 # Before anything is clicked, the most frequent error.
-chosen = st.session_state.get("confusion_cell", worst and worst[:2])
+cell = st.session_state.get("confusion_cell", worst and worst[:2])
 with selection:
     with st.container(horizontal=True, key="numbers"):
-        st.metric("Test accuracy", wording.percent(evaluation.accuracy), width=140)
-        st.metric("Test loss", wording.loss(evaluation.loss), width=110)
+        of = "Test " if images.is_test_set else ""
+        st.metric(f"{of}accuracy".capitalize(), wording.percent(evaluation.accuracy), width=140)
+        st.metric(f"{of}loss".capitalize(), wording.loss(evaluation.loss), width=110)
         st.metric(f"Wrong of {len(evaluation.labels):,}", f"{len(errors):,}", width=140)
     with st.container(horizontal=True, key="cells", vertical_alignment="center"):
         unit = st.segmented_control(
@@ -33,14 +34,15 @@ with selection:
             label_visibility="collapsed",
         )
         fade = st.toggle("Fade the right answers", value=True, key="fade_diagonal")
+        chosen.choose_images("all test images")
 with picture:
-    st.caption(notices.moment_line(run, moment))
+    st.caption(notices.moment_line(run, moment, images))
     chart(
         figures.confusion_matrix(
             evaluation.confusion,
             per_cent=unit == "% of row",
             fade_diagonal=fade,
-            chosen=chosen,
+            chosen=cell,
         ),
         key="confusion",
         height=450,
@@ -49,20 +51,20 @@ with picture:
         ),
     )
 with selection:
-    if chosen is None:
+    if cell is None:
         st.info("No errors. Click a cell to see its images here.")
     else:
-        true, predicted = chosen
+        true, predicted = cell
         index = evaluation.select(true, predicted)
         read = "rightly read" if true == predicted else "wrongly read"
         st.markdown(f"**True {true}, {read} as {predicted}: {wording.count(len(index), 'image')}**")
         shown = index[:SHOWN]
         digit_grid(
-            resources.dataset_of(run).test.images[shown],
+            images[shown].images,
             captions=[
-                f"test image {i:,}: {true} read as {predicted}, "
+                f"{name}: {true} read as {predicted}, "
                 f"{wording.percent(evaluation.confidence[i], 1)} sure"
-                for i in shown
+                for name, i in zip(images[shown].names(), shown, strict=True)
             ],
             marks=["right" if true == predicted else "wrong"] * len(shown),
             label=f"True {true}, predicted {predicted}",

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from mnist_core import figures, wording
-from mnist_core.ui import frame, notices, paging, resources
+from mnist_core.ui import chosen, frame, notices, paging
 from mnist_core.ui.chart import chart, load_plotly
 from mnist_core.ui.digit_grid import digit_grid
 
@@ -13,20 +13,20 @@ PAGE_SIZE = 100
 frame.page_starts()
 
 frame.title("Mistakes", "Every test digit that the network reads wrongly.")
-run, moment, evaluation = notices.played()
-images = resources.dataset_of(run).test.images
+run, moment, images, evaluation = notices.played()
 
 with st.container(horizontal=True, key="filters", vertical_alignment="bottom"):
     any_digit = [None, *range(10)]
 
-    def name(digit):
+    def word(digit):
         return "any" if digit is None else str(digit)
 
-    true = st.selectbox("True digit", any_digit, format_func=name, key="mistakes_true", width=120)
-    read = st.selectbox("Read as", any_digit, format_func=name, key="mistakes_read", width=120)
+    true = st.selectbox("True digit", any_digit, format_func=word, key="mistakes_true", width=120)
+    read = st.selectbox("Read as", any_digit, format_func=word, key="mistakes_read", width=120)
     order = st.selectbox(
         "Order", list(ORDERS), format_func=ORDERS.get, key="mistakes_order", width=220
     )
+    chosen.choose_images("all test images")
 errors = evaluation.errors(true, read, order)
 total = int((~evaluation.right).sum())
 if not len(errors):
@@ -38,17 +38,17 @@ with grid:
     shown = paging.page_of(errors, PAGE_SIZE, key="mistakes_page")
     st.markdown(
         f"**{wording.count(len(errors), 'mistake')}** in {wording.count(len(images))} images. "
-        f"{notices.moment_line(run, moment)}."
+        f"{notices.moment_line(run, moment, images)}."
     )
     picked = digit_grid(
-        images[shown],
+        images[shown].images,
         captions=[
-            f"test image {i:,}: a {evaluation.labels[i]} read as {evaluation.predicted[i]}, "
+            f"{name}: a {evaluation.labels[i]} read as {evaluation.predicted[i]}, "
             f"{wording.percent(evaluation.confidence[i], 1)} sure"
-            for i in shown
+            for name, i in zip(images[shown].names(), shown, strict=True)
         ],
         marks=["wrong"] * len(shown),
-        label="Misclassified test digits",
+        label="Misclassified digits",
         height=470,
         key="mistakes_grid",
     )
@@ -56,16 +56,15 @@ with opened:
     index = int(shown[picked or 0])
     truth, answer = int(evaluation.labels[index]), int(evaluation.predicted[index])
     sure = wording.percent(evaluation.confidence[index], 1)
-    st.markdown(
-        f"**Test image {index:,}: the network reads this {truth} as a {answer}, {sure} sure.**"
-    )
+    one = images[index : index + 1]
+    st.markdown(f"**{one.title}: the network reads this {truth} as a {answer}, {sure} sure.**")
     digit, bars = st.columns([2, 3], vertical_alignment="center")
     with digit:
         digit_grid(
-            images[index : index + 1],
+            one.images,
             cell=190,
             key="mistake_large",
-            label=f"Test image {index}, a {truth}",
+            label=f"{one.title}, a {truth}",
         )
     with bars:
         chart(

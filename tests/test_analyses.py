@@ -42,7 +42,7 @@ def stored(root):
 
 def test_an_analysis_is_kept_once_it_was_made(root, digits):
     assert kept(root, digits) is None
-    analyses.make(root, digits.source, *ASKED)
+    analyses.make(root, digits.source, digits.fingerprint, *ASKED)
     arrays = kept(root, digits)
     expected = pairwise_distances(
         digits.test.images.reshape(30, -1) / 255, digits.train.images.reshape(60, -1) / 255
@@ -54,7 +54,7 @@ def test_an_analysis_is_kept_once_it_was_made(root, digits):
 
 
 def test_an_analysis_of_another_name_split_or_dataset_is_not_kept_by_that(root, digits):
-    analyses.make(root, digits.source, *ASKED)
+    analyses.make(root, digits.source, digits.fingerprint, *ASKED)
     assert kept(root, digits, split="test") is None
     assert kept(root, digits, name="tsne") is None
     assert analyses.kept(root, "0" * 32, *ASKED) is None
@@ -62,7 +62,7 @@ def test_an_analysis_of_another_name_split_or_dataset_is_not_kept_by_that(root, 
 
 @pytest.mark.parametrize(("split", "ids"), [("test", range(60, 90)), ("both", range(90))])
 def test_a_map_has_a_position_for_each_image_of_its_split(root, digits, split, ids):
-    analyses.make(root, digits.source, "tsne", split)
+    analyses.make(root, digits.source, digits.fingerprint, "tsne", split)
     arrays = kept(root, digits, "tsne", split)
     assert set(arrays) == {"ids", "positions"}
     assert arrays["ids"].tolist() == [*ids]
@@ -83,7 +83,7 @@ def test_its_progress_can_be_read_while_it_is_made(root, digits, monkeypatch):
 
     monkeypatch.setitem(analyses.ANALYSES, "slow", slow)
     assert analyses.fraction(root, digits.fingerprint, "slow", "test") == 0
-    analyses.make(root, digits.source, "slow", "test")
+    analyses.make(root, digits.source, digits.fingerprint, "slow", "test")
     assert read == [0.25, 0.5, 1.0]
     assert analyses.fraction(root, digits.fingerprint, "slow", "test") == 0
     assert kept(root, digits, "slow", "test")["values"].tolist() == [0, 1, 2]
@@ -97,7 +97,7 @@ def test_nothing_stays_behind_of_an_analysis_that_fails(root, digits, monkeypatc
 
     monkeypatch.setitem(analyses.ANALYSES, "nearest", fails)
     with pytest.raises(type(error)):
-        analyses.make(root, digits.source, *ASKED)
+        analyses.make(root, digits.source, digits.fingerprint, *ASKED)
     assert files(root) == []
     assert kept(root, digits) is None
 
@@ -109,12 +109,12 @@ def test_nothing_stays_behind_where_the_disk_is_full(root, digits, monkeypatch):
 
     monkeypatch.setattr(analyses.np, "savez_compressed", full)
     with pytest.raises(OSError, match="No space left"):
-        analyses.make(root, digits.source, *ASKED)
+        analyses.make(root, digits.source, digits.fingerprint, *ASKED)
     assert files(root) == []
 
 
 def test_a_failure_leaves_what_was_kept_before(root, digits, monkeypatch):
-    analyses.make(root, digits.source, *ASKED)
+    analyses.make(root, digits.source, digits.fingerprint, *ASKED)
     before = kept(root, digits)
 
     def fails(*_):
@@ -122,7 +122,7 @@ def test_a_failure_leaves_what_was_kept_before(root, digits, monkeypatch):
 
     monkeypatch.setitem(analyses.ANALYSES, "nearest", fails)
     with pytest.raises(ValueError):
-        analyses.make(root, digits.source, *ASKED)
+        analyses.make(root, digits.source, digits.fingerprint, *ASKED)
     assert kept(root, digits)["index"].tolist() == before["index"].tolist()
     assert files(root) == ["nearest-training.npz"]
 
@@ -135,23 +135,23 @@ def test_a_failure_leaves_what_was_kept_before(root, digits, monkeypatch):
     ids=["empty", "its beginning", "without its end", "text", "zeros", "a hole"],
 )  # fmt: skip
 def test_a_damaged_file_is_as_good_as_none(root, digits, damage):
-    analyses.make(root, digits.source, *ASKED)
+    analyses.make(root, digits.source, digits.fingerprint, *ASKED)
     path = stored(root)
     path.write_bytes(damage(path.read_bytes()))
     assert kept(root, digits) is None
-    analyses.make(root, digits.source, *ASKED)
+    analyses.make(root, digits.source, digits.fingerprint, *ASKED)
     assert kept(root, digits) is not None
 
 
 def test_a_single_array_in_its_place_is_as_good_as_none(root, digits):
-    analyses.make(root, digits.source, *ASKED)
+    analyses.make(root, digits.source, digits.fingerprint, *ASKED)
     with open(stored(root), "wb") as file:
         np.save(file, np.arange(3))
     assert kept(root, digits) is None
 
 
 def test_wherever_a_byte_was_changed_the_arrays_are_right_or_none(root, digits):
-    analyses.make(root, digits.source, *ASKED)
+    analyses.make(root, digits.source, digits.fingerprint, *ASKED)
     path, before = stored(root), kept(root, digits)
     content, escaped, refused = path.read_bytes(), {}, 0
     for place in range(0, len(content), 2):
@@ -172,7 +172,7 @@ def test_data_that_cannot_be_read_are_refused_and_leave_nothing(root, tmp_path):
     (tmp_path / "bad.npz").write_bytes(b"PK")
     for source in (tmp_path / "gone.npz", tmp_path / "bad.npz"):
         with pytest.raises(DataRefused, match=source.name):
-            analyses.make(root, str(source), *ASKED)
+            analyses.make(root, str(source), "", *ASKED)
     assert not root.exists() or files(root) == []
 
 

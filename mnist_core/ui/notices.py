@@ -7,7 +7,8 @@ import streamlit as st
 from mnist_core import runs, wording
 from mnist_core.config import preset
 from mnist_core.evaluation import Evaluation
-from mnist_core.ui import frame, resources
+from mnist_core.selection import Subset, ids_of
+from mnist_core.ui import chosen, frame, resources
 
 
 def train_paper_button(label: str = "Train the paper's network") -> None:
@@ -22,10 +23,11 @@ def train_paper_button(label: str = "Train the paper's network") -> None:
         st.switch_page("pages/train.py")
 
 
-def played() -> tuple[runs.Run, float, Evaluation]:
-    """Return the current run, the moment under the cursor and its evaluation.
+def played() -> tuple[runs.Run, float, Subset, Evaluation]:
+    """Return the current run, the moment under the cursor, images and what is said of them.
 
-    Where there is none, say why with the button that makes one, and stop the page.
+    The images are the run's test set, or those that all screens are restricted to. Where there is
+    nothing to show, say why with the button that helps, and stop the page.
     """
     run, moment = frame.current_run(), frame.current_moment()
     if run is None:
@@ -37,9 +39,15 @@ def played() -> tuple[runs.Run, float, Evaluation]:
         frame.page_link("train", "See it on the Train page")
         st.stop()
     try:
-        return run, moment, resources.evaluation(run, moment)
+        dataset = resources.dataset_of(run)
+        images = chosen.subset(dataset)
+        if images is None:
+            images = Subset(dataset, ids_of(dataset, "test"))
+            return run, moment, images, resources.evaluation(run, moment)
+        return run, moment, images, resources.evaluation_of(run, moment, images)
     except runs.RunsError as error:
         st.error(f"This moment of the run cannot be shown. {error}")
+        chosen.choose_images("all test images")
         st.stop()
 
 
@@ -47,8 +55,10 @@ def reason_of(run: runs.Run) -> str:
     return run.status.get("reason") or ""
 
 
-def moment_line(run: runs.Run, moment: float) -> str:
+def moment_line(run: runs.Run, moment: float, images: Subset) -> str:
     """Return which network, at which epoch, measured on what, in one line."""
     when = "before any training" if moment == 0 else f"after epoch {wording.epoch(moment)}"
+    some = wording.count(len(images), "chosen image")
+    which = "the test set" if images.is_test_set else some
     data = run.dataset.get("name", "unknown data")
-    return f"{run.config.title} ({run.config.architecture}), {when}, on the test set of {data}"
+    return f"{run.config.title} ({run.config.architecture}), {when}, on {which} of {data}"

@@ -50,7 +50,7 @@ def panel(
             help="The network sees each pixel divided by 255: the paper's first equation.",
         )
         if st.button("Enlarge", key="enlarge"):
-            _enlarged(image, label, centre, normalized, one.names()[0])
+            _enlarged(image, label, centre, normalized, one.title)
     st.caption(_shape(image, shape, label))
     with near:
         if instead:
@@ -63,8 +63,7 @@ def panel(
 def _heading(one: Subset, label: int, found: Subset, page_size: int) -> None:
     here = found.position(one.ids[0])
     with st.container(horizontal=True, key="opened_heading", vertical_alignment="center"):
-        name = one.names()[0]
-        st.markdown(f"**{name[0].upper()}{name[1:]}: a {label}**", width="stretch")
+        st.markdown(f"**{one.title}: a {label}**", width="stretch")
         for step, title, icon, key in STEPS:
             to = -1 if here is None else here + step
             possible = 0 <= to < len(found)
@@ -81,19 +80,19 @@ def _heading(one: Subset, label: int, found: Subset, page_size: int) -> None:
 
 
 def _shape(image: np.ndarray, shape: traits.Traits, label: int) -> str:
-    slant = float(shape.slant[0])
+    slant, width = float(shape.slant[0]), float(shape.thickness[0])
     leans = f"leans {abs(slant):.0f}° to the {'right' if slant > 0 else 'left'}"
     return (
         f"{np.count_nonzero(image)} of 784 pixels have ink, {shape.ink[0]:.0%} are dark. Its "
-        f"stroke is {shape.thickness[0]:.1f} pixels wide and {leans}; it is {shape.from_own_mean[0]:.1f} "
-        f"from the mean {label}. The cross is its centre of mass."
+        f"stroke is {width:.1f} pixels wide and {leans}; it is {shape.from_own_mean[0]:.1f} from "
+        f"the mean {label}. The cross is its centre of mass."
     )
 
 
 @st.dialog("Pixel by pixel", width="large")
-def _enlarged(image, label: int, centre, normalized: bool, name: str) -> None:
+def _enlarged(image, label: int, centre, normalized: bool, title: str) -> None:
     st.markdown(
-        f"**{name[0].upper()}{name[1:]}: a {label}.** Each pixel is a number from 0, background, "
+        f"**{title}: a {label}.** Each pixel is a number from 0, background, "
         "to 255, full ink. The network sees it divided by 255:"
     )
     st.latex(r"x_{\text{normalized}} = \frac{x}{255}")

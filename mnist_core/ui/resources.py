@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import streamlit as st
 from mnist_core import data, runs, workers
 from mnist_core.config import TrainConfig
 from mnist_core.evaluation import Evaluation, log_softmax
+from mnist_core.selection import Subset
 from mnist_core.ui import data_store
 
 ANSWER_SECONDS = 90.0
@@ -60,20 +62,50 @@ def _evaluation(path: str, moment: float, recorded_at: int) -> Evaluation:
         raise runs.RunsError(f"The predictions of epoch {moment:g} do not fit: {error}") from error
 
 
+def evaluation_of(run: runs.Run, moment: float, subset: Subset) -> Evaluation:
+    """Return what the run's network says of some images of its dataset; raises RunsError.
+
+    Test images are in the recording; for training images the answering process is asked.
+    """
+    if not (~subset.of_test).any():
+        recorded = evaluation(run, moment)
+        return Evaluation(recorded.labels[subset.index], recorded.logits[subset.index])
+    file = run.path / "weights" / f"{runs.moment_name(moment)}.npz"
+    recorded_at = file.stat().st_mtime_ns if file.exists() else 0
+    logits = _asked(str(run.path), moment, recorded_at, subset.ids.tobytes(), run, subset)
+    return Evaluation(subset.labels, logits)
+
+
+@st.cache_resource(show_spinner="Asking the network", max_entries=16)
+def _asked(path: str, moment: float, recorded_at: int, ids: bytes, _run, _subset) -> np.ndarray:
+    return _answer(_run, moment, _subset.images)
+
+
 def ask_probabilities(run: runs.Run, moment: float, image: np.ndarray) -> np.ndarray:
     """Return what a run's network says of any image, uint8 (28, 28): probabilities (10,).
 
     The answering process does it; its first answer takes some seconds. Raises RunsError.
     """
+    return np.exp(log_softmax(_answer(run, moment, image[None])[0]))
+
+
+def _answer(run: runs.Run, moment: float, images: np.ndarray) -> np.ndarray:
+    """Return logits (N, 10) from the answering process; raises RunsError."""
+
+    def ask() -> np.ndarray:
+        return workers.ask("logits", run.path, moment, images).result(ANSWER_SECONDS)
+
     try:
-        answer = workers.ask("logits", run.path, moment, image[None]).result(ANSWER_SECONDS)
+        try:
+            return ask()
+        except BrokenExecutor:  # the process was killed, perhaps long ago: a new one is asked
+            return ask()
     except runs.RunsError:
         raise
-    except Exception as error:  # the process was killed, or ran out of time or memory
+    except Exception as error:  # killed again, or out of time or memory
         raise runs.RunsError(
             "The network did not answer. Ask again: the process that answers is started anew."
         ) from error
-    return np.exp(log_softmax(answer[0]))
 
 
 def start_training(config: TrainConfig) -> runs.Run:
