@@ -107,7 +107,7 @@ def class_distances(distances: np.ndarray, chosen: tuple[int, int] | None = None
     axis = {"dtick": 1, "showgrid": False, "zeroline": False}
     figure = base(
         [heatmap],
-        f"The mean {digit} and the mean {other} are nearest: {apart[digit, other]:.1f} apart",
+        f"Nearest means: {digit} and {other}, {apart[digit, other]:.1f} apart",
         xaxis=axis | {"title": {"text": "digit"}, "range": [-0.5, 9.5]},
         yaxis=axis | {"title": {"text": "digit"}, "range": [9.5, -0.5]},
         annotations=cell_texts(text, nearness, float(np.nanmax(nearness))),
@@ -144,7 +144,6 @@ def mean_difference(means: np.ndarray, digit: int, other: int) -> go.Figure:
 def digit_map(
     positions: np.ndarray,
     labels: np.ndarray,
-    title: str,
     axes: tuple[str, str],
     *,
     shown: np.ndarray,
@@ -199,8 +198,8 @@ def digit_map(
     axis = {"zeroline": False, "showgrid": False, "showticklabels": False}
     return base(
         traces,
-        title,
-        margin={"l": 30, "r": 8, "t": 40, "b": 30},
+        "",
+        margin={"l": 30, "r": 8, "t": 30, "b": 30},
         xaxis=axis | {"title": {"text": name, "standoff": 4}},
         yaxis=axis | {"title": {"text": other, "standoff": 4}},
         dragmode="lasso",

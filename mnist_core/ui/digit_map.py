@@ -34,8 +34,9 @@ def digit_map(found: Subset, split: str, opened_id: int | None, height: int) -> 
             "distances between groups mean little.",
         )
         sample = dataset_cache.map_sample(split)
+        images = wording.count(len(sample), "image")
         st.caption(
-            f"{wording.count(len(sample), 'image')} of the {_named(split)}",
+            f"{images} of the {_named(split)}. {_finding(method, split)}",
             width="content",
             help="A fixed sample, as many of each digit as in the whole. Point at one to see it, "
             "click to open it and light up its nearest. Draw around several to select them; with "
@@ -46,7 +47,7 @@ def digit_map(found: Subset, split: str, opened_id: int | None, height: int) -> 
         if place is None:
             _offer_tsne(split)
             return
-        positions, title, axes = place
+        positions, axes = place
         here, near = sample.position(opened_id), None
         if here is not None:
             image = sample[[here]].images[0]
@@ -55,7 +56,6 @@ def digit_map(found: Subset, split: str, opened_id: int | None, height: int) -> 
             data_figures.digit_map(
                 positions,
                 sample.labels,
-                title,
                 axes,
                 shown=np.isin(sample.ids, found.ids),
                 selected=np.isin(sample.ids, chosen.ids()),
@@ -81,16 +81,18 @@ def _open(sample: Subset, point: dict) -> None:
         chosen.open_image(sample.ids[int(point["customdata"])])
 
 
-def _positions(method: str, split: str):
-    """Return where the points are, a title and the axes' names, or None: not worked out yet."""
+def _finding(method: str, split: str) -> str:
     if method == "pca":
-        positions, share = dataset_cache.pca_map(split)
-        title = f"PCA: two directions hold {share:.0%} of all differences"
-        return positions, title, ("first principal component", "second principal component")
+        return f"Two directions hold {dataset_cache.pca_map(split)[1]:.0%} of all differences."
+    return "Neighbours stay neighbours."
+
+
+def _positions(method: str, split: str) -> tuple[np.ndarray, tuple[str, str]] | None:
+    """Return where the points are and the axes' names, or None: not worked out yet."""
+    if method == "pca":
+        return dataset_cache.pca_map(split)[0], ("first component", "second component")
     kept = dataset_cache.analysis("tsne", split)
-    if kept is None:
-        return None
-    return kept["positions"], "t-SNE: neighbours stay neighbours", ("t-SNE 1", "t-SNE 2")
+    return kept and (kept["positions"], ("t-SNE 1", "t-SNE 2"))
 
 
 @st.fragment(run_every=1.0)

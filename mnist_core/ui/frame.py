@@ -30,7 +30,8 @@ STYLE = """<style>
 /* Its "Stop" would stand beside the run's own. */
 [data-testid="stStatusWidget"] { display: none; }
 @media (max-width: 640px) {
-  .st-key-picked_run { width: 13rem !important; }
+  .stElementContainer.st-key-picked_run { flex: 1 1 9rem; width: 9rem; min-width: 9rem; }
+  .st-key-browse_labels button { padding-left: 9px; padding-right: 9px; }
   .st-key-picture_first > [data-testid="stLayoutWrapper"] > [data-testid="stHorizontalBlock"] {
     flex-direction: column-reverse;
   }
