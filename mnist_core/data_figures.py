@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
 import plotly.graph_objects as go
 
@@ -206,7 +208,7 @@ def digit_map(
         hoverdistance=12,
         # What is selected comes with the figure: the drawn outline need not stay.
         selections=[],
-        selectionrevision=int(np.flatnonzero(selected).sum()) + len(labels) * int(selected.sum()),
+        selectionrevision=zlib.crc32(selected.tobytes()),
         annotations=[
             {"x": float(np.median(positions[labels == digit, 0])),
              "y": float(np.median(positions[labels == digit, 1])),

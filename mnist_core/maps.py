@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -31,13 +31,25 @@ def pca(images: np.ndarray) -> tuple[np.ndarray, float]:
     because importing scikit-learn's costs the server 90 MB; the tests compare the two. As there, a
     component's largest entry is positive.
     """
-    flat = images.reshape(-1, 784).astype(np.float32) / 255
-    flat -= flat.mean(0)
-    variances, directions = np.linalg.eigh(flat.T @ flat)
+    flat = images.reshape(-1, 784)
+    mean = flat.mean(0) / 255
+    scatter = np.zeros((784, 784))
+    for _, chunk in _centred(flat, mean):
+        scatter += chunk.T @ chunk
+    variances, directions = np.linalg.eigh(scatter.astype(np.float32))
     largest = directions[:, :-3:-1]
     largest = largest * np.sign(largest[abs(largest).argmax(0), [0, 1]])
-    share = float(variances[-2:].sum() / max(variances.sum(), 1e-3))
-    return (flat @ largest).astype(np.float64), share
+    positions = np.empty((len(flat), 2))
+    for rows, chunk in _centred(flat, mean):
+        positions[rows] = chunk @ largest
+    return positions, float(variances[-2:].sum() / max(variances.sum(), 1e-3))
+
+
+def _centred(flat: np.ndarray, mean: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield rows and their images as float32 (n, 784), some at a time: all would be 16 MB."""
+    for start in range(0, len(flat), 500):
+        rows = slice(start, start + 500)
+        yield rows, (flat[rows] / np.float32(255) - mean).astype(np.float32)
 
 
 def tsne(images: np.ndarray, progress: Callable[[float], None]) -> np.ndarray:

@@ -72,9 +72,12 @@ def to_text(name: str, ids: np.ndarray) -> str:
     return f"{name}:{pack(ids)}"
 
 
-def from_text(text: str, total: int) -> tuple[str, np.ndarray]:
-    """Read a slice from a link: its name and ids. Raises ValueError."""
+def from_text(text: str, total: int, taken: list[str]) -> tuple[str, np.ndarray]:
+    """Read a slice from a link: its name, none of those taken, and its ids. Raises ValueError."""
     name, colon, images = text.partition(":")
     if not colon:
         raise ValueError(f"A slice of the link, “{text[:40]}”, was cut or changed.")
-    return checked_name(name, []), unpack(images, total)
+    try:
+        return checked_name(name, taken), unpack(images, total)
+    except ValueError as error:
+        raise ValueError(f"The slice “{name[:30]}” of the link is left out. {error}") from error

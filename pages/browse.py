@@ -60,9 +60,7 @@ dataset = resources.dataset()
 filters.enter()
 with frame.title("Browse", "Look at the digits before a network does."):
     show = filters.choose_show()
-with st.container(key="browse_notices"):
-    for problem in st.session_state["link_problems"]:
-        st.warning(wording.verbatim(problem))
+notices = st.container(key="browse_notices")
 
 if show in ("digits", "map"):
     view = filters.choose()
@@ -84,5 +82,7 @@ elif show == "classes":
     class_view(dataset)
 else:
     copies_view(dataset)
+for problem in st.session_state["link_problems"]:
+    notices.warning(wording.verbatim(problem))
 filters.leave(show)
 load_plotly()

@@ -34,7 +34,7 @@ with selection:
             label_visibility="collapsed",
         )
         fade = st.toggle("Fade the right answers", value=True, key="fade_diagonal")
-        chosen.choose_images("all test images")
+        chosen.choose_images("all test images", images.dataset.fingerprint)
 with picture:
     st.caption(notices.moment_line(run, moment, images))
     chart(

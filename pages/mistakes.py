@@ -26,7 +26,7 @@ with st.container(horizontal=True, key="filters", vertical_alignment="bottom"):
     order = st.selectbox(
         "Order", list(ORDERS), format_func=ORDERS.get, key="mistakes_order", width=220
     )
-    chosen.choose_images("all test images")
+    chosen.choose_images("all test images", images.dataset.fingerprint)
 errors = evaluation.errors(true, read, order)
 total = int((~evaluation.right).sum())
 if not len(errors):

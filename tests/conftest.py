@@ -51,6 +51,42 @@ def recorded(root, small, tiny_config):
     return write_run(root, small, tiny_config)
 
 
+@pytest.fixture
+def app_on_small_data(root, small, monkeypatch):
+    """The app on the small dataset; what asks for a trainer gets none. Page tests use this mark:
+    pytestmark = pytest.mark.usefixtures("app_on_small_data")
+    """
+    import streamlit as st
+    from apptest import run_whole_app
+    from streamlit.runtime.scriptrunner import script_runner
+
+    from mnist_core import workers
+
+    monkeypatch.setattr(script_runner, "_mpa_v1", run_whole_app)
+    monkeypatch.setattr(data, "find", lambda *args: (small, ()))
+    monkeypatch.setattr(workers, "ensure_trainer", lambda *args: None)
+    st.cache_resource.clear()
+    yield
+    st.cache_resource.clear()
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return data.built_in_digits()
+
+
+@pytest.fixture
+def built_in(app_on_small_data, digits, monkeypatch):
+    """The app on the built-in digits, as without internet."""
+
+    def fetch(progress=None, deadline=0):
+        raise data.DataRefused("Expected MNIST. Received: no connection. Check the connection.")
+
+    monkeypatch.setattr(data, "find", lambda *args: (None, ()))
+    monkeypatch.setattr(data, "built_in_digits", lambda: digits)
+    monkeypatch.setattr(data, "fetch", fetch)
+
+
 def write_run(root, dataset, config, epochs=3, state="completed"):
     """Write a recording by hand; the share of right answers grows with the epoch."""
     run = runs.create(config, dataset.describe(), root)

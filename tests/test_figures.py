@@ -103,14 +103,3 @@ def test_probabilities_colour_the_truth_and_a_wrong_answer():
     assert (colors[8], colors[7]) == (figures.RIGHT, figures.WRONG)
     assert bars.layout.title.text == "Read as 7, it is 8"
     assert figures.probabilities(values, true=7).layout.title.text == "Read as 7"
-
-
-def test_class_balance_and_pixels():
-    bars = figures.class_balance(np.arange(10, 20), "Test set")
-    assert bars.layout.title.text == "Test set: most images of 9, fewest of 0"
-    image = np.zeros((28, 28), np.uint8)
-    image[3, 4] = 200
-    shown = figures.pixels(image)
-    assert shown.layout.title.text == "1 pixel of 784 with ink"
-    assert shown.data[0].text[3][4] == "200" and shown.data[0].text[0][0] == ""
-    assert shown.layout.yaxis.range[0] > shown.layout.yaxis.range[1]  # row 0 at the top

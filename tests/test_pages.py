@@ -1,140 +1,39 @@
-"""Every page without a browser: empty, with a run, with bad input. No trainer process starts."""
+"""Every page without a browser: empty, with a run, with bad input. No trainer process starts.
 
-import json
+Browse has a file of its own, test_browse.py.
+"""
+
 import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import streamlit as st
+from apptest import (
+    button,
+    components,
+    cursor,
+    evaluation,
+    figure,
+    go,
+    grid,
+    pick,
+    popovers,
+    start,
+    url,
+    wait_for_download,
+    words,
+)
 from conftest import write_run
-from streamlit.runtime.scriptrunner import script_runner
-from streamlit.testing.v1 import AppTest
 
-from mnist_core import data, recording, runs, selection, wording, workers
+from mnist_core import data, recording, runs, wording
 from mnist_core.config import PRESETS, TrainConfig, dense_stack
-from mnist_core.evaluation import Evaluation
 from mnist_core.ui import frame, hyperparameters, live, resources
 from mnist_core.ui.data_store import data_store
 
+pytestmark = pytest.mark.usefixtures("app_on_small_data")
 NEED_A_RUN = ("evaluate", "mistakes")
 BUILT_IN = "Built-in sample digits, not MNIST"
-
-
-def run_whole_app(path):
-    """Run app.py as a browser's session does.
-
-    AppTest forgets before every run that the app declares its pages itself, and would run a page
-    of pages/ alone, without the frame.
-    """
-    with open(path, encoding="utf-8") as file:
-        exec(compile(file.read(), path, "exec"), {"__name__": "__main__"})
-
-
-@pytest.fixture(autouse=True)
-def app_on_small_data(root, small, monkeypatch):
-    """The app on the small dataset; what asks for a trainer gets none."""
-    monkeypatch.setattr(script_runner, "_mpa_v1", run_whole_app)
-    monkeypatch.setattr(data, "find", lambda *args: (small, ()))
-    monkeypatch.setattr(workers, "ensure_trainer", lambda *args: None)
-    st.cache_resource.clear()
-    yield
-    st.cache_resource.clear()
-
-
-@pytest.fixture(scope="session")
-def digits():
-    return data.built_in_digits()
-
-
-@pytest.fixture
-def built_in(digits, monkeypatch):
-    """The app on the built-in digits, as without internet."""
-
-    def fetch(progress=None, deadline=0):
-        raise data.DataRefused("Expected MNIST. Received: no connection. Check the connection.")
-
-    monkeypatch.setattr(data, "find", lambda *args: (None, ()))
-    monkeypatch.setattr(data, "built_in_digits", lambda: digits)
-    monkeypatch.setattr(data, "fetch", fetch)
-
-
-def start(page="home", session=None, **query):
-    """Open a page as a link with this query does, and return it as an AppTest."""
-    at = AppTest.from_file("../app.py", default_timeout=15)
-    for name, value in query.items():
-        at.query_params[name] = value
-    for name, value in (session or {}).items():
-        at.session_state[name] = value
-    if page != "home":
-        at.switch_page(f"pages/{page}.py")
-    at.run()
-    assert not at.exception
-    return at
-
-
-def go(at, page):
-    at.switch_page(f"pages/{page}.py").run()
-    assert not at.exception
-    return at
-
-
-def components(at, name):
-    """Return key -> data of the page's components of this name."""
-    return {
-        element.key: json.loads(element.proto.json or "null")
-        for element in at.get("bidi_component")
-        if element.proto.component_name == f"mnist_lab.{name}"
-    }
-
-
-def figure(at, key):
-    return json.loads(components(at, "chart")[key]["figure"])
-
-
-def grid(at, key):
-    return components(at, "digit_grid")[key]
-
-
-def cursor(at):
-    (bar,) = components(at, "epoch_cursor").values()
-    return bar["labels"][bar["index"]]
-
-
-def pick(at, key, index):
-    """Select an image of a grid, as a click does."""
-    token = grid(at, key)["token"]
-    at.session_state[key] = {"selected": {"index": index, "token": token, "at": time.time()}}
-    return at.run()
-
-
-def url(at):
-    """Return the URL's query."""
-    return {
-        name: value if isinstance(value, str) else value[-1]
-        for name, value in at.query_params.items()
-    }
-
-
-def words(at):
-    """Return all that is written on the page."""
-    kinds = "title header subheader markdown caption info warning error success text".split()
-    return "\n".join(str(element.value) for kind in kinds for element in at.get(kind))
-
-
-def popovers(at):
-    return [block.proto.popover.label for block in at.get("popover")]
-
-
-def button(at, label):
-    (found,) = (button for button in at.button if button.label == label)
-    return found
-
-
-def evaluation(run, dataset, moment=None):
-    return Evaluation(
-        dataset.test.labels, run.logits(run.moments[-1] if moment is None else moment)
-    )
 
 
 # Every page
@@ -210,15 +109,6 @@ def test_a_failed_download_says_why_and_a_retry_switches_over(built_in, small, m
     assert BUILT_IN not in popovers(at)
     button(at, "Start training").click().run()
     assert runs.list_runs()[0].dataset == small.describe()
-
-
-def wait_for_download(at):
-    store = data_store()
-    ends = time.monotonic() + 10
-    while store.downloading and time.monotonic() < ends:
-        time.sleep(0.01)
-    assert not store.downloading
-    at.run()
 
 
 def test_a_named_file_replaces_the_built_in_digits(built_in, small, tmp_path):
@@ -323,6 +213,36 @@ def test_choosing_another_run_shows_it_at_its_latest(root, small, tiny_config):
     assert "epoch" not in url(at) and cursor(at) == "1"
 
 
+def test_two_runs_with_equal_labels_are_two_options_and_the_chosen_one_stays(
+    root, small, tiny_config
+):
+    """Same settings, same minute, same accuracy: the browser tells options apart by their text."""
+    written = [write_run(root, small, tiny_config) for _ in range(2)]
+    for run, second in zip(written, ("07-aaaa", "41-bbbb"), strict=True):
+        run.path.rename(root / f"20300101-1200{second}")
+    one, other = "20300101-120007-aaaa", "20300101-120041-bbbb"
+    for current, wanted in ((one, other), (other, one)):
+        at = start("evaluate", run=current)
+        options = at.selectbox(key="picked_run").options
+        assert len(set(options)) == 2
+        at.selectbox(key="picked_run").set_value(wanted).run()
+        shown = at.selectbox(key="picked_run").options
+        for _ in range(3):
+            at.run()
+            assert not at.exception and not at.warning
+            assert at.selectbox(key="picked_run").value == wanted == url(at)["run"]
+            assert at.selectbox(key="picked_run").options == shown
+        go(at, "mistakes")
+        assert url(at)["run"] == wanted
+
+
+def test_three_runs_with_equal_labels_are_three_options(root, small, tiny_config):
+    for end in ("07-aaaa", "41-bbbb", "59-cccc"):
+        write_run(root, small, tiny_config).path.rename(root / f"20300101-1200{end}")
+    at = start("evaluate", run="20300101-120041-bbbb")
+    assert len(set(at.selectbox(key="picked_run").options)) == 3
+
+
 def test_a_corrupt_run_folder_hides_no_other(root, small, tiny_config):
     good = write_run(root, small, tiny_config)
     (root / "20300101-000000-0000").mkdir()
@@ -373,49 +293,6 @@ def test_home_lists_the_runs_opens_and_deletes_them(root, small, tiny_config):
     assert not at.exception
     assert [run.id for run in runs.list_runs()] == [second.id]
     assert url(at)["run"] == second.id
-
-
-# Browse
-
-
-def test_browse_filters_and_shuffles_as_arranged(small):
-    at = start("browse")
-    assert shown_labels(at) == list(small.train.labels[:120])
-    at.get_by_key("browse_split").set_value("test").run()
-    at.get_by_key("browse_labels").set_value([3, 8]).run()
-    index = selection.arrange(small.test, [3, 8])
-    assert wording.count(len(index), "image") in words(at)
-    assert shown_labels(at) == list(small.test.labels[index])
-    at.get_by_key("browse_order").set_value("shuffled").run()
-    at.number_input(key="browse_seed").set_value(7).run()
-    assert not at.exception
-    expected = selection.arrange(small.test, [3, 8], 7)
-    assert shown_images(at) == list(expected)
-
-
-def shown_images(at):
-    """Return the indices that the captions of Browse name."""
-    captions = grid(at, "browse_grid")["captions"]
-    return [int(caption.split("image ")[1].split(":")[0].replace(",", "")) for caption in captions]
-
-
-def shown_labels(at):
-    return [int(caption.split(": ")[1]) for caption in grid(at, "browse_grid")["captions"]]
-
-
-def test_browse_pages_and_opens_an_image_with_its_pixels(small):
-    at = start("browse")
-    at.pagination(key="browse_page").set_value(4).run()
-    assert shown_images(at) == list(range(360, 400))
-    pick(at, "browse_grid", 4)
-    assert "364" in words(at)
-    drawn = figure(at, "browse_pixels")["data"][0]["z"]
-    inked = int((small.train.images[364] > 0).sum())
-    assert f"{inked} pixels" in figure(at, "browse_pixels")["layout"]["title"]["text"]
-    assert drawn is not None
-    at.get_by_key("browse_labels").set_value([9]).run()  # fewer pages than the one shown
-    assert not at.exception
-    assert set(shown_labels(at)) == {9}
 
 
 # Evaluate

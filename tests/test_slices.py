@@ -189,7 +189,7 @@ def test_a_slice_survives_the_link(name, number):
     ids = chosen(number)
     text = slices.to_text(name, ids)
     assert text == f"{name}:{slices.pack(ids)}"
-    read, images = slices.from_text(text, TOTAL)
+    read, images = slices.from_text(text, TOTAL, [])
     assert (read, images.tolist()) == (name, ids.tolist())
 
 
@@ -199,9 +199,9 @@ def test_a_slice_survives_the_link(name, number):
 )  # fmt: skip
 def test_a_slice_with_a_bad_name_or_bad_images_is_refused(text):
     with pytest.raises(ValueError, match=r"Expected a name|cut or changed"):
-        slices.from_text(text, TOTAL)
+        slices.from_text(text, TOTAL, [])
 
 
 def test_a_slice_that_was_cut_before_its_images_is_refused():
     with pytest.raises(ValueError, match="cut or changed"):
-        slices.from_text("fours", TOTAL)
+        slices.from_text("fours", TOTAL, [])

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -89,11 +90,11 @@ def chart(
     data = {"figure": to_json_plotly(spec), "height": height, "config": config or {}}
     data |= {"clickable": bool(on_click), "selectable": bool(on_select)}
     data |= {"digits": digits and digits.token, "label": label}
-    if digits:
-        digits.send()
     state = _CHART(
         key=key, data=data, height=height, on_click_change=clicked, on_select_change=selected
     )
+    if digits:
+        digits.send()  # after the chart, which need not wait for them
     # A state and not a trigger: a trigger is lost when another rerun interrupts this one.
     click, seen = state.click, f"{key}.seen"
     if not on_click or not isinstance(click, dict) or click == st.session_state.get(seen):
@@ -102,27 +103,29 @@ def chart(
     return _public(click)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class StoredDigits:
-    """Digits and their captions packed for the browser; `token` identifies them."""
+    """Digits, uint8 (N, 28, 28), and N captions that are sent to the browser once."""
 
-    token: str
-    images: str
+    images: np.ndarray
     captions: list[str]
 
-    @classmethod
-    def pack(cls, images: np.ndarray, captions: list[str]) -> StoredDigits:
-        """Pack images uint8 (N, 28, 28); 5,000 take about 0.1 s, so keep the result."""
-        raw = np.ascontiguousarray(images).tobytes()
-        token = hashlib.blake2b(raw, digest_size=8).hexdigest()
-        return cls(token, digits_for_browser(raw), captions)
+    @cached_property
+    def token(self) -> str:
+        raw = np.ascontiguousarray(self.images)
+        return hashlib.blake2b(raw, digest_size=8).hexdigest()
+
+    @cached_property
+    def _data(self) -> dict[str, Any]:
+        packed = digits_for_browser(np.ascontiguousarray(self.images).tobytes())
+        return {"token": self.token, "images": packed, "captions": self.captions}
 
     def send(self) -> None:
         """Send them to the browser, in an element of their own, which Streamlit sends once.
 
         In a chart, which changes, they would be sent again with each change.
         """
-        _DIGITS(key=_STORE_KEY, data=vars(self))
+        _DIGITS(key=_STORE_KEY, data=self._data)
 
 
 def _public(click: dict[str, Any]) -> dict[str, Any]:

@@ -41,32 +41,40 @@ def arrive() -> None:
         return
     state["link_problems"] = []
     total = len(dataset.train) + len(dataset.test)
-    for read in (_read_selected, _read_slices, _read_image):
-        try:
-            read(link, total)
-        except ValueError as error:
-            state["link_problems"].append(str(error))
-    if (name := "".join(link["images"])) in choices():
-        state["images"] = name
+    for name, read in (
+        ("selected", _read_selected),
+        ("slice", _read_slice),
+        ("images", _read_images),
+        ("image", _read_image),
+    ):
+        for text in link[name]:
+            try:
+                read(text, total)
+            except ValueError as error:
+                state["link_problems"].append(str(error))
 
 
-def _read_selected(link: dict, total: int) -> None:
-    if link["selected"]:
-        st.session_state["selected"] = slices.unpack(link["selected"][0], total)
+def _read_selected(text: str, total: int) -> None:
+    st.session_state["selected"] = slices.unpack(text, total)
 
 
-def _read_slices(link: dict, total: int) -> None:
-    for text in link["slice"][:MOST_SLICES]:
-        name, ids = slices.from_text(text, total)
-        st.session_state["slices"][name] = ids
+def _read_slice(text: str, total: int) -> None:
+    if len(kept()) >= MOST_SLICES:
+        raise ValueError(f"A link holds {MOST_SLICES} slices; one more is left out.")
+    name, found = slices.from_text(text, total, [SELECTION, *kept()])
+    kept()[name] = found
 
 
-def _read_image(link: dict, total: int) -> None:
-    if link["image"]:
-        text = link["image"][0]
-        if not (text.isascii() and text.isdecimal() and len(text) < 9 and int(text) < total):
-            raise ValueError(f"The link opens image “{text[:20]}”; there are 0 to {total - 1:,}.")
-        st.session_state["opened"] = int(text)
+def _read_images(text: str, total: int) -> None:
+    if text and text not in choices():
+        raise ValueError(f"The link shows the images “{text[:30]}”, which are not in it.")
+    st.session_state["images"] = text
+
+
+def _read_image(text: str, total: int) -> None:
+    if not (text.isascii() and text.isdecimal() and len(text) < 9 and int(text) < total):
+        raise ValueError(f"The link opens image “{text[:20]}”; there are 0 to {total - 1:,}.")
+    st.session_state["opened"] = int(text)
 
 
 def to_url() -> None:
@@ -119,18 +127,22 @@ def ids() -> np.ndarray:
 def select(found: Iterable[int], add: bool = False) -> None:
     """Make images the selection, or add them to it."""
     found = np.asarray(list(found), np.int64)
-    st.session_state["selected"] = np.union1d(ids(), found) if add else np.unique(found)
+    _set(np.union1d(ids(), found) if add else np.unique(found))
 
 
 def select_among(shown: np.ndarray, positions: list[int]) -> None:
     """Of the images shown, ids (N,), make those at these positions selected, no others."""
     others = ids()[~np.isin(ids(), shown)]
-    st.session_state["selected"] = np.union1d(others, shown[positions])
+    _set(np.union1d(others, shown[positions]))
 
 
 def clear() -> None:
-    select([])
-    if st.session_state["images"] == SELECTION:
+    _set(np.empty(0, np.int64))
+
+
+def _set(found: np.ndarray) -> None:
+    st.session_state["selected"] = found
+    if not len(found) and st.session_state["images"] == SELECTION:
         st.session_state["images"] = ""
 
 
@@ -170,10 +182,13 @@ def current() -> np.ndarray | None:
     return choices().get(st.session_state["images"])
 
 
-def choose_images(everything: str) -> None:
-    """Draw the choice which images are shown, where there is one; `everything` names all."""
+def choose_images(everything: str, fingerprint: str | None = None) -> None:
+    """Draw the choice which images are shown, where there is one; `everything` names all.
+
+    `fingerprint` is that of the data shown, which may not be those of the selection.
+    """
     options = choices()
-    if not options:
+    if not options or fingerprint not in (None, st.session_state["images_of"]):
         return
 
     def name(choice: str) -> str:

@@ -54,7 +54,7 @@ def pca_map(split: str) -> tuple[np.ndarray, float]:
 def _digits(dataset, split: str) -> StoredDigits:
     found = map_sample(split)
     captions = [f"{name}: {label}" for name, label in zip(found.names(), found.labels, strict=True)]
-    return StoredDigits.pack(found.images, captions)
+    return StoredDigits(found.images, captions)
 
 
 _KINDS = {

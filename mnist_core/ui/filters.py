@@ -144,3 +144,4 @@ def leave(show: str) -> None:
             st.query_params.pop(name, None)
         elif st.query_params.get(name) != query[name]:
             st.query_params[name] = query[name]
+    chosen.to_url()

@@ -7,6 +7,7 @@ same and a page switch keeps them. No epoch in the URL means "the latest", and f
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import streamlit as st
 
@@ -159,12 +160,12 @@ def run_label(run: runs.Run) -> str:
 
 def _labels(listed: list[runs.Run]) -> dict[str, str]:
     """Return id -> label; the browser knows options by their labels, so no two may be equal."""
-    labels: dict[str, str] = {}
-    for run in listed:
-        label = run_label(run)
-        taken = any(known == label for run_id, known in labels.items() if run_id != run.id)
-        labels[run.id] = f"{label} ({run.id[-4:]})" if taken else label
-    return labels
+    labels = {run.id: run_label(run) for run in listed}
+    often = Counter(labels.values())
+    return {
+        run_id: f"{label} ({run_id[-4:]})" if often[label] > 1 else label
+        for run_id, label in labels.items()
+    }
 
 
 def transport(found: list[runs.Run]) -> None:

@@ -47,7 +47,7 @@ def played() -> tuple[runs.Run, float, Subset, Evaluation]:
         return run, moment, images, resources.evaluation_of(run, moment, images)
     except runs.RunsError as error:
         st.error(f"This moment of the run cannot be shown. {error}")
-        chosen.choose_images("all test images")
+        chosen.choose_images("all test images", run.dataset.get("fingerprint"))
         st.stop()
 
 
