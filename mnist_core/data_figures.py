@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
-
 import numpy as np
 import plotly.graph_objects as go
 
@@ -204,11 +202,8 @@ def digit_map(
         margin={"l": 30, "r": 8, "t": 30, "b": 30},
         xaxis=axis | {"title": {"text": name, "standoff": 4}},
         yaxis=axis | {"title": {"text": other, "standoff": 4}},
-        dragmode="lasso",
         hoverdistance=12,
-        # What is selected comes with the figure: the drawn outline need not stay.
         selections=[],
-        selectionrevision=zlib.crc32(selected.tobytes()),
         annotations=[
             {"x": float(np.median(positions[labels == digit, 0])),
              "y": float(np.median(positions[labels == digit, 1])),

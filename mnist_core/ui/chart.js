@@ -24,7 +24,7 @@ function resolve(value, style) {
 }
 
 /** Streamlit's theme as a Plotly template: whatever a figure says itself goes before it. */
-function theme(style) {
+function theme(style, selectable) {
   const css = (name) => style.getPropertyValue(`--st-${name}`).trim();
   const list = (name) => css(name).split(/,(?![^(]*\))/);
   const scale = (colours) => colours.map((colour, i) => [i / (colours.length - 1), colour]);
@@ -49,8 +49,8 @@ function theme(style) {
     legend: { bgcolor: clear },
     hoverlabel: { bgcolor: css("background-color"), bordercolor: line, font, align: "left" },
     modebar: { bgcolor: clear, color: line, activecolor: css("primary-color") },
-    // A finger that scrolls the page must not draw a zoom box.
-    dragmode: matchMedia("(pointer: coarse)").matches ? false : "zoom",
+    // A finger that scrolls the page must not draw a box.
+    dragmode: matchMedia("(pointer: coarse)").matches ? false : selectable ? "lasso" : "zoom",
   };
   const colorbar = { outlinewidth: 0, thickness: 14 };
   return { layout, data: { heatmap: [{ colorscale: layout.colorscale.sequential, colorbar }] } };
@@ -70,7 +70,7 @@ function describe(point) {
 function create(box) {
   const node = box.querySelector(".mnist-chart-plot");
   const note = box.querySelector(".mnist-chart-note");
-  const points = createPoints(box, node);
+  const points = createPoints(box, node, () => box.isConnected && draw());
   let [data, report] = [null, null];
   let width = box.clientWidth;
   let Plotly = null;
@@ -105,7 +105,8 @@ function create(box) {
       const { figure, height, config, clickable } = data;
       const style = getComputedStyle(box);
       const { data: traces = [], layout = {} } = resolve(JSON.parse(figure), style);
-      const themed = { uirevision: "kept", ...layout, template: theme(style), width, height };
+      const own = { template: theme(style, data.selectable), ...points.layout(), width, height };
+      const themed = { uirevision: "kept", ...layout, ...own };
       await Plotly.react(node, drawable(traces), themed, { ...CONFIG, ...config });
       // A changed config makes Plotly forget its listeners: set ours again every time.
       node.removeListener("plotly_click", clicked);

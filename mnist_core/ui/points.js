@@ -4,10 +4,11 @@
 
 const TOWARDS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-function createPoints(box, node) {
+function createPoints(box, node, redraw) {
   const tip = box.querySelector(".mnist-chart-tip");
   const [picture, words] = [tip.querySelector("canvas"), tip.querySelector("span")];
   let [digits, token, report, current, adds, select] = [null, null, null, null, false, false];
+  let drawn = 0; // outlines so far
 
   /** Every point that can be pointed at: where it is on the screen, and its digit. */
   function all() {
@@ -52,8 +53,10 @@ function createPoints(box, node) {
 
   function selected(event) {
     if (!event?.range && !event?.lassoPoints) return; // a click opens and selects nothing
+    drawn += 1;
     const points = event.points.map((point) => point.customdata).filter((i) => i !== undefined);
     report("select", { points, add: adds, at: Date.now() });
+    setTimeout(redraw, 1000); // no new figure comes when the same, or nothing, is selected again
   }
 
   function onKey(event) {
@@ -96,6 +99,8 @@ function createPoints(box, node) {
   };
 
   return {
+    // What is selected comes with the figure: after each outline Plotly forgets its own idea of it.
+    layout: () => (select ? { selectionrevision: drawn } : {}),
     update(next, setStateValue) {
       [report, select] = [setStateValue, next.selectable];
       node.tabIndex = select ? 0 : -1;
