@@ -84,5 +84,5 @@ else:
     copies_view(dataset)
 for problem in st.session_state["link_problems"]:
     notices.warning(wording.verbatim(problem))
-filters.leave(show)
+filters.leave()
 load_plotly()

@@ -1145,7 +1145,29 @@ def test_the_distances_of_the_classes_are_numpys(small):
     expected[~off] = np.inf
     pair = sorted(np.unravel_index(expected.argmin(), (10, 10)))
     assert re.findall(r"\d", drawn["layout"]["title"]["text"])[:2] == [str(d) for d in pair]
-    assert f"What makes a {pair[0]} look like a {pair[1]}?" in words(at)
+    asked = [at.selectbox(key=key).value for key in ("class_digit", "class_other")]
+    assert asked == pair
+
+
+def test_the_question_of_the_classes_can_be_asked_of_any_pair(small):
+    at = start("browse", show="classes")
+    at.selectbox(key="class_digit").set_value(3).run()
+    at.selectbox(key="class_other").set_value(5).run()
+    assert not at.exception
+    assert "Mean 3 minus mean 5" in figure(at, "mean_difference")["layout"]["title"]["text"]
+    at.selectbox(key="class_other").set_value(3).run()  # itself: nothing changes
+    assert "Mean 3 minus mean 5" in figure(at, "mean_difference")["layout"]["title"]["text"]
+    assert at.selectbox(key="class_other").value == 5
+
+
+def test_the_method_of_the_map_is_in_the_url(small):
+    at = start("browse", show="map")
+    assert "map" not in url(at)
+    at.get_by_key("map_method").set_value("tsne").run()
+    assert url(at)["map"] == "tsne"
+    again = start("browse", show="map", map="tsne")
+    assert again.get_by_key("map_method").value == "tsne"
+    assert start("browse", show="map", map="nope").get_by_key("map_method").value == "pca"
 
 
 @pytest.mark.parametrize("pair", [(4, 9), (9, 4), (0, 1)])

@@ -38,7 +38,7 @@ def class_view(dataset: Dataset) -> None:
         )
     digit, other = pair
     with right:
-        st.markdown(f"**What makes a {digit} look like a {other}?**")
+        _ask_pair(digit, other)
         chart(
             data_figures.mean_difference(classes.mean, digit, other),
             key="mean_difference",
@@ -74,6 +74,25 @@ def class_view(dataset: Dataset) -> None:
         key="class_balance",
         height=320,
     )
+
+
+def _ask_pair(digit: int, other: int) -> None:
+    """Draw the question with its two digits to choose: what a click on the chart does, too."""
+    st.session_state.update(class_digit=digit, class_other=other)
+    with st.container(horizontal=True, key="class_question", vertical_alignment="center"):
+        for words, key in (("What makes a", "class_digit"), ("look like a", "class_other")):
+            st.markdown(f"**{words}**", width="content")
+            st.selectbox(
+                words,
+                range(10),
+                key=key,
+                width=72,
+                label_visibility="collapsed",
+                on_change=lambda: _choose_pair(
+                    {"y": st.session_state["class_digit"], "x": st.session_state["class_other"]}
+                ),
+            )
+        st.markdown("**?**", width="content")
 
 
 def _nearest(distances: np.ndarray) -> tuple[int, int]:

@@ -25,7 +25,6 @@ def digit_map(found: Subset, split: str, opened_id: int | None, height: int) -> 
             "Method",
             list(maps.METHODS),
             format_func=maps.METHODS.get,
-            default="pca",
             required=True,
             key="map_method",
             label_visibility="collapsed",

@@ -5,11 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from mnist_core import wording
+from mnist_core.maps import METHODS
 from mnist_core.selection import Subset
 from mnist_core.ui import chosen
 from mnist_core.view import LARGEST_SEED, ORDERS, READERS, SPLITS, View, range_text, read_range
 
 SHOWS = {"digits": "Digits", "map": "Map", "classes": "Classes", "copies": "Before training"}
+# What else is in the URL: name there, key of the widget, what it can be; the first is the default.
+PLACES = {"show": ("browse_show", tuple(SHOWS)), "map": ("map_method", tuple(METHODS))}
 
 
 def enter() -> None:
@@ -18,14 +21,18 @@ def enter() -> None:
     if "view" not in state:
         state["view"], problems = View.from_query(st.query_params)
         state["link_problems"] = [*state["link_problems"], *problems]
-        show, page = (st.query_params.get(name, "") for name in ("show", "page"))
-        state["browse_at"] = {"show": show if show in SHOWS else "digits"}
-        state["browse_at"]["page"] = int(page) if page.isdecimal() and len(page) < 6 else 1
+        state["browse_at"] = {
+            key: options[0] if (asked := st.query_params.get(name)) not in options else asked
+            for name, (key, options) in PLACES.items()
+        }
+        page = st.query_params.get("page", "")
+        known = page.isascii() and page.isdecimal() and len(page) < 6
+        state["browse_at"]["browse_page"] = max(1, int(page)) if known else 1
     # Widgets that were not drawn last time, here or on another page, have lost their values.
     if "browse_split" not in state:
         fill(state["view"])
-    state.setdefault("browse_show", state["browse_at"]["show"])
-    state.setdefault("browse_page", state["browse_at"]["page"])
+    for key, value in state["browse_at"].items():
+        state.setdefault(key, value)
 
 
 def fill(view: View) -> None:
@@ -131,15 +138,15 @@ def settle(view: View, found: Subset) -> None:
         state["opened"] = None
 
 
-def leave(show: str) -> None:
+def leave() -> None:
     """Remember what is shown for the next visit, and write it into the URL."""
     state = st.session_state
-    page = state.get("browse_page", 1)
-    state["browse_at"] = {"show": show, "page": page}
+    at = {key: state.get(key, value) for key, value in state["browse_at"].items()}
+    state["browse_at"] = at
     query = state["view"].to_query()
-    query |= {"show": show} if show != "digits" else {}
-    query |= {"page": str(page)} if page > 1 else {}
-    for name in (*READERS, "show", "page"):
+    query |= {name: at[key] for name, (key, options) in PLACES.items() if at[key] != options[0]}
+    query |= {"page": str(at["browse_page"])} if at["browse_page"] > 1 else {}
+    for name in (*READERS, *PLACES, "page"):
         if name not in query:
             st.query_params.pop(name, None)
         elif st.query_params.get(name) != query[name]:

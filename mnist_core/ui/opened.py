@@ -112,7 +112,7 @@ def _neighbours(one: Subset, image: np.ndarray, label: int) -> None:
     labels = near.labels
     same = int((labels == label).sum())
     st.markdown(
-        f"**{len(near)} nearest training images**: "
+        f"**{len(near)} nearest training images**, {distances[0]:.1f} to {distances[-1]:.1f} away: "
         + (f"all {label}s" if same == len(near) else f"{same} of them {label}s"),
         help=f"Exact, by Euclidean distance to all {wording.count(len(dataset.train))} training "
         "images, pixels from 0 to 1. A cross marks another label. Click one to open it.",
