@@ -208,20 +208,6 @@ def test_selected_points_are_selected_in_their_own_traces():
     assert all(trace.selectedpoints is None for trace in digit_map().data[1:])
 
 
-def test_another_selection_forgets_the_outline_that_was_drawn():
-    revisions = [revision(*places) for places in ((), (0,), (1,), (0, 1), (5, 6), (4, 8))]
-    assert len(set(revisions)) == len(revisions)
-    assert revision(5, 6) == revision(6, 5)
-
-
-def test_other_points_with_the_same_sum_of_places_are_another_selection():
-    assert revision(0, 3) != revision(1, 2)
-
-
-def revision(*places):
-    return digit_map(selected=np.isin(np.arange(N), places)).layout.selectionrevision
-
-
 def test_the_opened_point_has_a_ring_and_lines_to_its_neighbours():
     lines, small, ring = digit_map(opened=7, neighbours=np.array([3, 30])).data[11:]
     expected = np.array([POINTS[7], POINTS[3], [np.nan] * 2, POINTS[7], POINTS[30], [np.nan] * 2])
