@@ -80,8 +80,8 @@ def learning_curves(
     """Draw accuracy or loss against epochs from a run's metrics (runs.METRICS).
 
     Training: the running mean within each epoch (thin; its end, a ring, is what Keras and the paper
-    print) and the value after the epoch (square). Validation: thick. The axes are fixed to the
-    planned epochs; `cursor` marks an epoch.
+    print) and the value after the epoch (square). Validation: thick. The x axis ends at the
+    planned epochs, or for long runs at a round number before; `cursor` marks an epoch.
     """
     axis_title, factor, _ = QUANTITIES[quantity]
     steps = metrics[metrics["kind"] == "step"]
@@ -116,6 +116,7 @@ def learning_curves(
         told = paper.EPOCHS.reset_index()
         dashed = {"color": PAPER, "width": 2, "dash": "dash"}
         traces.append(trace(told, f"val_{quantity}", "the paper, validation", "lines", line=dashed))
+    until = _last_epoch(metrics, planned_epochs)
     figure = base(
         traces,
         quantity.capitalize(),
@@ -123,8 +124,8 @@ def learning_curves(
         legend=_inside("bottom" if quantity == "accuracy" else "top"),
         xaxis={
             "title": {"text": "epoch"},
-            "range": [0, planned_epochs * 1.02],
-            "dtick": max(1, -(-planned_epochs // 10)),
+            "range": [0, until * 1.02],
+            "dtick": max(1, -(-until // 10)),
             "zeroline": False,
         },
         yaxis={
@@ -138,6 +139,13 @@ def learning_curves(
             x=cursor, line={"color": "var(--st-text-color)", "width": 1, "dash": "dot"}
         )
     return figure
+
+
+def _last_epoch(metrics: pd.DataFrame, planned: int) -> int:
+    """Return where the axis ends: at the plan, or, far from it, at one of a few round numbers."""
+    reached = float(metrics["epoch"].max()) if len(metrics) else 0.0
+    round_numbers = (end for end in (10, 25, 50, 100, 250) if reached <= end <= planned / 2)
+    return next(round_numbers, planned)
 
 
 def _value_range(running: pd.DataFrame, ends: pd.DataFrame, quantity: str, factor: float) -> list:

@@ -72,5 +72,9 @@ with opened:
             key="mistake_probabilities",
             height=300,
         )
-    st.caption(f"Loss of this image: {wording.loss(float(evaluation.losses[index]))}")
+    st.caption(
+        f"Loss of this image: {wording.loss(float(evaluation.losses[index]))}",
+        help="−ln of the probability given to the true digit: 0 when the network is sure and "
+        "right, the larger the less it believed in the right answer.",
+    )
 load_plotly()

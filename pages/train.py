@@ -45,7 +45,10 @@ with controls:
         if problem:
             st.error(problem)
         if config.validation_share == 0:
-            st.caption("Validates on the test set, as the paper does: no independent estimate.")
+            st.caption(
+                "Validates on the test set, as the paper does: who chooses settings by it gets a "
+                "test figure that is a little too hopeful."
+            )
 
 run = frame.current_run()
 with picture:

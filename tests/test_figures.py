@@ -1,9 +1,10 @@
 """What the figures say: values, titles and axes; how they look is seen in the browser."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from mnist_core import figures, paper
+from mnist_core import figures, paper, runs
 
 
 def traces(figure):
@@ -103,3 +104,15 @@ def test_probabilities_colour_the_truth_and_a_wrong_answer():
     assert (colors[8], colors[7]) == (figures.RIGHT, figures.WRONG)
     assert bars.layout.title.text == "Read as 7, it is 8"
     assert figures.probabilities(values, true=7).layout.title.text == "Read as 7"
+
+
+@pytest.mark.parametrize(
+    ("reached", "planned", "end"),
+    [(0, 5, 5), (3, 5, 5), (5, 10, 10), (2, 12, 12), (2, 20, 10), (11, 20, 20), (3, 200, 10),
+     (10, 200, 10), (11, 200, 25), (60, 200, 100), (150, 200, 200)],
+)  # fmt: skip
+def test_the_axis_of_a_long_run_grows_in_a_few_steps(reached, planned, end):
+    line = dict.fromkeys(runs.METRICS, np.nan) | {"kind": "epoch", "epoch": float(reached)}
+    metrics = pd.DataFrame([line])
+    axis = figures.learning_curves(metrics, "loss", planned).layout.xaxis
+    assert axis.range[0] == 0 and end <= axis.range[1] < end * 1.05

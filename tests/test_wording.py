@@ -65,7 +65,8 @@ def test_an_epoch_is_written_without_idle_digits_and_read_back_the_same(moment, 
     [("plain text, 5 of 6.", "plain text, 5 of 6."), ("a_b*c", r"a\_b\*c"),
      (r"C:\runs", r"C\:\\runs"), ("[a](b) ![c]", r"\[a\]\(b\) \!\[c\]"),
      ("$x$ <b> `d`", r"\$x\$ \<b\> \`d\`"),
-     (":fire: ~e~ #1 |", r"\:fire\: \~e\~ \#1 \|")],
+     (":fire: ~e~ #1 |", r"\:fire\: \~e\~ \#1 \|"), ("www.a.org", r"www\.a.org"),
+     ("WWW.a.org", r"WWW\.a.org"), ("me@a.org", r"me\@a.org")],
 )  # fmt: skip
 def test_what_markdown_would_read_is_escaped(text, written):
     assert wording.verbatim(text) == written

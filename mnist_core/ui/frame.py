@@ -6,8 +6,11 @@ same and a page switch keeps them. No epoch in the URL means "the latest", and f
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
@@ -154,8 +157,16 @@ def run_label(run: runs.Run) -> str:
     """A line for lists: state, name, accuracy, time."""
     accuracy = run.status.get("test_accuracy")
     figure = f" · {wording.percent(accuracy)}" if accuracy is not None else ""
-    when = f"{run.id[4:6]}-{run.id[6:8]} {run.id[9:11]}:{run.id[11:13]}"
+    when = _viewers_time(run).strftime("%m-%d %H:%M")
     return f"{STATE_MARKS[run.state]} {run.config.title}{figure} · {when}"
+
+
+def _viewers_time(run: runs.Run) -> datetime:
+    """Return when a run was queued, in the time zone of the browser where that is known."""
+    queued = datetime.strptime(run.id[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+    with contextlib.suppress(ZoneInfoNotFoundError, ValueError, TypeError):
+        return queued.astimezone(ZoneInfo(st.context.timezone))
+    return queued
 
 
 def _labels(listed: list[runs.Run]) -> dict[str, str]:
