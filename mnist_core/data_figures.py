@@ -168,10 +168,10 @@ def digit_map(
         traces.append(
             go.Scattergl(
                 x=positions[places, 0], y=positions[places, 1], customdata=places, mode="markers",
-                name=str(digit), marker={"size": 7, "color": DIGIT_COLORS[digit], "opacity": 0.75},
+                name=str(digit), marker={"size": 6, "color": DIGIT_COLORS[digit], "opacity": 0.75},
                 selectedpoints=np.flatnonzero(selected[places]) if any_selected else None,
                 selected={"marker": {"opacity": 1, "size": 9}},
-                unselected={"marker": {"opacity": 0.12}},
+                unselected={"marker": {"opacity": 0.25}},
                 hoverinfo="none",
             )
         )  # fmt: skip
@@ -205,15 +205,31 @@ def digit_map(
         hoverdistance=12,
         selections=[],
         annotations=[
-            {"x": float(np.median(positions[labels == digit, 0])),
-             "y": float(np.median(positions[labels == digit, 1])),
+            {"x": float(x), "y": float(y),
              "text": f"<b>{digit}</b>", "showarrow": False, "captureevents": False,
              "bgcolor": PAPER, "bordercolor": DIGIT_COLORS[digit], "borderwidth": 2,
              "opacity": 0.85, "borderpad": 1, "font": {"size": FONT_SIZE + 3, "color": TEXT}}
-            for digit in DIGITS
-            if (labels == digit).any()
+            for digit, (x, y) in _label_places(positions[shown], labels[shown]).items()
         ],
     )  # fmt: skip
+
+
+def _label_places(positions: np.ndarray, labels: np.ndarray) -> dict[int, np.ndarray]:
+    """Return digit -> where its name stands: at its median, pushed away from other names."""
+    digits = np.unique(labels)
+    places = np.array([np.median(positions[labels == digit], axis=0) for digit in digits])
+    apart = np.ptp(positions, axis=0) * (0.045, 0.1) if len(positions) else 1.0
+    apart = np.maximum(apart, 1e-9)
+    for _ in range(40):
+        for i in range(len(places)):
+            for j in range(i):
+                gap = (places[i] - places[j]) / apart
+                length = max(float(np.linalg.norm(gap)), 1e-6)
+                if length < 1:
+                    away = gap / length if length > 1e-6 else np.array([1.0, 0.0])
+                    places[i] += away * (1 - length) / 2 * apart
+                    places[j] -= away * (1 - length) / 2 * apart
+    return {int(digit): place for digit, place in zip(digits, places, strict=True)}
 
 
 def nearest_distances(distances: np.ndarray, limit: float) -> go.Figure:
@@ -225,7 +241,7 @@ def nearest_distances(distances: np.ndarray, limit: float) -> go.Figure:
     )  # fmt: skip
     figure = base(
         [bars],
-        f"Half of the test images lie within {middle:.1f} of a training image",
+        f"Half lie within {middle:.1f} of a training image",
         xaxis={"title": {"text": "distance to the nearest training image"}, "rangemode": "tozero",
                "zeroline": False},
         yaxis={"title": {"text": "test images"}},

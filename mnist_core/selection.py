@@ -67,6 +67,10 @@ class Subset:
         """Return where images with these ids are here, int64; those not here are left out."""
         return np.flatnonzero(np.isin(self.ids, ids))
 
+    def among(self, ids: np.ndarray) -> Subset:
+        """Return those of the images that have one of these ids, in the same order."""
+        return self[self.positions(ids)]
+
     def position(self, one: int | None) -> int | None:
         """Return where the image with this id is, or None."""
         found = self.positions(np.array([-1 if one is None else one]))

@@ -29,7 +29,7 @@ def digits(found):
         st.markdown(f"**{wording.count(len(found), 'image')}**", width="stretch")
         shown = paging.page_of(found, PAGE_SIZE, key="browse_page")
     if not len(found):
-        st.info("No image passes these filters.")
+        st.info(filters.why_nothing(st.session_state["view"], dataset))
         st.button("Show all images", on_click=filters.show_all, key="show_all")
     digit_grid(
         shown.images,
@@ -51,7 +51,7 @@ def digits(found):
 
 def selected():
     """Draw the selected images beside the map."""
-    selecting.selected_grid(dataset)
+    selecting.selected_grid(dataset, dataset_cache.map_sample(view.split).ids)
 
 
 frame.page_starts()
@@ -71,18 +71,18 @@ if show in ("digits", "map"):
         if show == "digits":
             shown = digits(found)
         else:
-            shown = found
-            digit_map(found, view.split, chosen.opened(), MAP_HEIGHT)
-        selecting.toolbar(found)
-    one = shown[:1] if chosen.opened() is None else selection.one_image(dataset, chosen.opened())
+            found = shown = found.among(dataset_cache.map_sample(view.split).ids)
+            digit_map(found, view.split, chosen.opened_of(shown), MAP_HEIGHT)
+        selecting.toolbar(found, taps=show == "digits")
+    number = chosen.opened_of(shown)
     with beside:
-        if len(one):
+        if number is not None:
+            one = selection.one_image(dataset, number)
             opened.panel(one, found, PAGE_SIZE, selected if show == "map" else None)
 elif show == "classes":
     class_view(dataset)
 else:
     copies_view(dataset)
-for problem in st.session_state["link_problems"]:
-    notices.warning(wording.verbatim(problem))
+chosen.show_problems(notices)
 filters.leave()
 load_plotly()

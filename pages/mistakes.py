@@ -30,7 +30,12 @@ with st.container(horizontal=True, key="filters", vertical_alignment="bottom"):
 errors = evaluation.errors(true, read, order)
 total = int((~evaluation.right).sum())
 if not len(errors):
-    st.info("The network makes no such mistake at this epoch." if total else "No mistakes at all.")
+    everything = "all test images" if images.is_test_set else "all chosen images"
+    st.info(
+        "The network makes no such mistake at this epoch."
+        if total
+        else f"The network reads {everything} rightly at this epoch."
+    )
     st.stop()
 
 grid, opened = st.columns([3, 2], gap="medium")

@@ -499,7 +499,9 @@ def test_a_picture_in_any_part_of_a_link_is_not_drawn(small):
     """It would be fetched from outside."""
     names = "split digits range ink order seed show page image selected slice images".split()
     at = start("browse", data=small.fingerprint[:8], **dict.fromkeys(names, PICTURE))
-    assert not at.exception and len(at.warning) == 10  # all but show and page
+    assert not at.exception and not at.error
+    (warning,) = at.warning
+    assert len(warning.value.split("\n\n")) == 10  # all but show and page
     assert "![" not in words(at).replace("\\!\\[", "")
     assert shown(at, small) == list(range(PAGE))
 
@@ -537,7 +539,7 @@ def test_select_all_shown_adds_what_passes_and_clear_forgets(small):
     at = with_selected(np.array([0, 450]))
     set_widgets(at, digits=[3])
     threes = passing(small, digits=(3,))
-    button(at, f"Select all {len(threes)} shown").click().run()
+    button(at, f"Select all {len(threes)} found").click().run()
     np.testing.assert_array_equal(at.session_state["selected"], sorted({0, 450, *threes}))
     assert grid(at, "browse_grid")["chosen"] == list(range(len(threes)))
     at.button(key="clear_selection").click().run()
@@ -555,7 +557,7 @@ def test_a_selection_too_large_for_a_link_is_left_out_and_the_page_says_so(numbe
     at.run()
     too_large = number > 1000
     assert ("selected" not in url(at)) == too_large
-    assert ("A link holds at most 1,000 images" in words(at)) == too_large
+    assert ("too many for a link" in words(at)) == too_large
     assert f"**{number:,} selected**" in words(at)
     at.text_input(key="slice_name").input("many").run()
     assert not at.exception
@@ -649,7 +651,7 @@ def test_downloads_are_there_and_enabled_where_there_is_an_image(small):
     at = start("browse")
     names = ("digits.png", "digits.npz", "digits.csv")
     assert downloads(at) == {f"download_{name}": False for name in names}
-    assert "The 400 images shown" in words(at)
+    assert "The 400 images found" in words(at)
     set_widgets(at, range="9000")
     assert downloads(at) == {f"download_{name}": True for name in names}
     at.session_state["selected"] = np.array([3, 200])
@@ -675,7 +677,7 @@ FOREIGN = {"image": "200", "selected": TWO, "slice": f"two:{TWO}", "images": "tw
 def assert_left_out(at):
     assert not at.exception
     (warning,) = (warning.value for warning in at.warning)
-    assert "other data" in warning and "left out" in warning
+    assert ("other data" in warning or "unknown data" in warning) and "left out" in warning
     assert "**0 selected**" in words(at)
     assert not {*FOREIGN, "data"} & set(url(at))
 
@@ -801,7 +803,7 @@ def test_images_that_are_all_read_rightly_leave_no_error_and_a_way_back(recorded
     at.button(key="send_evaluate").click().run()
     assert_evaluated(at, small.test.labels[right], logits[right])
     go(at, "mistakes")
-    assert "No mistakes at all." in at.info[0].value
+    assert "The network reads all chosen images rightly" in at.info[0].value
     at.selectbox(key="images_choice").set_value("").run()
     assert not at.exception and "mistakes_grid" in components(at, "digit_grid")
 
@@ -938,8 +940,8 @@ def test_the_opened_images_figures_are_those_of_numpy(number, small):
     ink, dark, width, leans, mean = (
         float(figure)
         for figure in re.match(
-            r"(\d+) of 784 pixels have ink, (\d+)% are dark. Its stroke is ([\d.]+) pixels wide "
-            r"and leans (\d+)° to the (?:right|left); it is ([\d.]+) from the mean",
+            r"(\d+) of 784 pixels have ink, (\d+) % strong ink. The stroke is ([\d.]+) pixels wide "
+            r"and leans (\d+)° to the (?:right|left). Distance to the average \d: ([\d.]+)\. ",
             caption,
         ).groups()
     )
@@ -949,6 +951,54 @@ def test_the_opened_images_figures_are_those_of_numpy(number, small):
     assert leans == pytest.approx(abs(slant(image)), abs=0.51)
     assert ("to the right" in caption) == (slant(image) > 0)
     assert mean == pytest.approx(from_own_mean(small, number), abs=0.051)
+
+
+def test_a_neighbour_outside_the_view_is_no_dead_end(small):
+    at = start("browse", split="test", digits="4")
+    fours = passing(small, "test", (4,))
+    at.button(key="open_next").click().run()
+    at.session_state["opened"] = 7  # a training image, as a click on a neighbour opens it
+    at.run()
+    assert "Training image 7:" in words(at)
+    at.button(key="open_next").click().run()
+    assert opened(at, small) == fours[2]
+    at.session_state["opened"] = 7
+    at.run()
+    at.button(key="open_previous").click().run()
+    assert opened(at, small) == fours[1]
+
+
+def test_a_selection_too_large_for_a_link_does_not_restrict_a_reload(built_in, digits):
+    many = np.arange(slices.LARGEST + 1)
+    at = with_selected(many)
+    at.session_state["images"] = "selection"
+    at.run()
+    assert "images" not in url(at) and "selected" not in url(at)
+    again = start("browse", **url(at))
+    assert not again.warning
+
+
+@pytest.mark.parametrize("page", ["evaluate", "mistakes"])
+def test_what_is_bad_in_a_link_is_said_on_every_screen_that_shows_images(page, recorded, small):
+    at = start(page, images="nosuch", data=small.fingerprint[:8])
+    (warning,) = at.warning
+    assert "nosuch" in warning.value
+
+
+def test_each_dataset_keeps_what_was_selected_on_it(small):
+    at = with_selected(np.array([3, 5]))
+    other = replace(small, fingerprint="b" * 32, name="other")
+    data_store().dataset = other
+    at.run()
+    assert not at.exception and len(at.session_state["selected"]) == 0
+    at.session_state["selected"] = np.array([9])
+    at.run()
+    data_store().dataset = small
+    at.run()
+    assert list(at.session_state["selected"]) == [3, 5]
+    data_store().dataset = other
+    at.run()
+    assert list(at.session_state["selected"]) == [9]
 
 
 def test_the_network_says_what_it_reads_in_the_opened_image(recorded, small, answers):
@@ -1155,9 +1205,13 @@ def test_the_question_of_the_classes_can_be_asked_of_any_pair(small):
     at.selectbox(key="class_other").set_value(5).run()
     assert not at.exception
     assert "Mean 3 minus mean 5" in figure(at, "mean_difference")["layout"]["title"]["text"]
-    at.selectbox(key="class_other").set_value(3).run()  # itself: nothing changes
-    assert "Mean 3 minus mean 5" in figure(at, "mean_difference")["layout"]["title"]["text"]
-    assert at.selectbox(key="class_other").value == 5
+    assert url(at)["pair"] == "35"
+    at.selectbox(key="class_other").set_value(3).run()  # the same twice: the two are swapped
+    assert "Mean 5 minus mean 3" in figure(at, "mean_difference")["layout"]["title"]["text"]
+    linked = start("browse", show="classes", pair="70")
+    assert "Mean 7 minus mean 0" in figure(linked, "mean_difference")["layout"]["title"]["text"]
+    for bad in ("77", "7", "x1", "123"):
+        assert not start("browse", show="classes", pair=bad).exception
 
 
 def test_the_method_of_the_map_is_in_the_url(small):

@@ -231,12 +231,40 @@ def test_a_map_of_nothing_shown_is_drawn_faint():
     assert not any(len(trace.x) for trace in of_digits)
 
 
+def names(positions, labels, **more):
+    everything = np.ones(len(labels), bool)
+    options = {"shown": everything, "selected": ~everything} | more
+    figure = data_figures.digit_map(positions, labels, ("a", "b"), **options)
+    return {note.text[3:-4]: (note.x, note.y) for note in figure.layout.annotations}
+
+
 def test_a_digits_name_stands_in_the_middle_of_its_points():
-    notes = {note.text: (note.x, note.y) for note in digit_map().layout.annotations}
-    assert set(notes) == {f"<b>{digit}</b>" for digit in range(9)}  # no image of 9
-    for digit in range(9):
-        middle = np.median(POINTS[of_place == digit], axis=0)
-        assert notes[f"<b>{digit}</b>"] == pytest.approx(tuple(middle))
+    corners = np.array([[0, 0], [10, 0], [0, 10], [10, 10]], float)
+    labels = np.repeat([1, 4, 5, 9], 9)
+    positions = np.repeat(corners, 9, axis=0) + np.tile(np.arange(9) / 10, (2, 4)).T
+    found = names(positions, labels)
+    assert set(found) == {"1", "4", "5", "9"}
+    for digit, corner in zip("1459", corners, strict=True):
+        assert found[digit] == pytest.approx(tuple(corner + 0.4))
+
+
+def test_names_that_would_cover_each_other_move_apart_and_stay_near():
+    rng = np.random.default_rng(0)
+    positions, labels = rng.normal(size=(600, 2)), np.repeat(np.arange(10), 60)
+    found = np.array([names(positions, labels)[str(digit)] for digit in range(10)])
+    size = np.ptp(positions, axis=0)
+    gaps = abs(found[:, None] - found[None]) / size / (0.045, 0.1)
+    apart = np.linalg.norm(gaps, axis=-1) + np.eye(10) * 9
+    assert apart.min() > 0.8
+    medians = np.array([np.median(positions[labels == digit], axis=0) for digit in range(10)])
+    assert (abs(found - medians) / size).max() < 0.35
+
+
+def test_a_digit_that_is_filtered_out_has_no_name():
+    labels = np.repeat([3, 8], 5)
+    positions = np.arange(20, dtype=float).reshape(10, 2)
+    assert set(names(positions, labels, shown=labels == 3)) == {"3"}
+    assert names(positions, labels, shown=labels == 9) == {}
 
 
 # Distances

@@ -15,6 +15,7 @@ from mnist_core import selection, slices, wording
 from mnist_core.ui import resources
 
 NAMES = ("data", "selected", "slice", "images", "image")
+HELD = ("selected", "slices", "images", "opened")
 SELECTION = "selection"  # the name under which the selection itself can be chosen
 MOST_SLICES = 8
 
@@ -25,21 +26,25 @@ def arrive() -> None:
     state = st.session_state
     if "link" not in state:
         state["link"] = {name: st.query_params.get_all(name) for name in NAMES}
-        state["link_problems"] = []
-    if state.get("images_of") == dataset.fingerprint:
+        state.update(link_problems=[], images_held={}, images_of=None)
+    if state["images_of"] == dataset.fingerprint:
         return
-    state["images_of"] = dataset.fingerprint
-    state.update(selected=np.empty(0, np.int64), slices={}, images="", opened=None)
+    held = state["images_held"]
+    if state["images_of"] is not None:
+        held[state["images_of"]] = {name: state[name] for name in HELD}
+    nothing = {"selected": np.empty(0, np.int64), "slices": {}, "images": "", "opened": None}
+    state.update(held.get(dataset.fingerprint, nothing), images_of=dataset.fingerprint)
     link = state["link"]
-    if not any(link.values()):
+    state["link_problems"] = []
+    if dataset.fingerprint in held or not any(link.values()):
         return
     if link["data"] != [dataset.fingerprint[:8]]:
+        whose = "other data" if link["data"] else "unknown data, as it has no “data=”"
         state["link_problems"] = [
-            f"This link names images of other data; the app runs on {dataset.name}. They are left "
+            f"This link names images of {whose}; the app runs on {dataset.name}. They are left "
             "out, filters and order are applied."
         ]
         return
-    state["link_problems"] = []
     total = len(dataset.train) + len(dataset.test)
     for name, read in (
         ("selected", _read_selected),
@@ -80,10 +85,11 @@ def _read_image(text: str, total: int) -> None:
 def to_url() -> None:
     """Write the images of the session into the URL, as far as they fit."""
     query = {}
-    if len(ids()):
-        query["selected"] = _packed(ids())
+    if len(ids()) and fits(ids()):
+        query["selected"] = slices.pack(ids())
     query["slice"] = [slices.to_text(name, held) for name, held in kept().items()]
-    query["images"] = st.session_state["images"]
+    lost = st.session_state["images"] == SELECTION and "selected" not in query
+    query["images"] = "" if lost else st.session_state["images"]
     if (opened := st.session_state["opened"]) is not None:
         query["image"] = str(opened)
     if any(query.values()):
@@ -96,10 +102,6 @@ def to_url() -> None:
             st.query_params[name] = value
 
 
-def _packed(found: np.ndarray) -> str | None:
-    return slices.pack(found) if fits(found) else None
-
-
 def fits(found: np.ndarray) -> bool:
     """Tell whether images fit into a link."""
     return len(found) <= slices.LARGEST
@@ -110,11 +112,23 @@ def opened() -> int | None:
     return st.session_state["opened"]
 
 
+def opened_of(shown: selection.Subset) -> int | None:
+    """Return the id of the opened image, or of the first one shown, or None."""
+    first = int(shown.ids[0]) if len(shown) else None
+    return first if opened() is None else opened()
+
+
 def open_image(number: int, page: int | None = None) -> None:
     """Open an image by its id; `page` is the grid's page that shows it."""
     st.session_state["opened"] = int(number)
     if page is not None:
         st.session_state["browse_page"] = page
+
+
+def show_problems(place) -> None:
+    """Write what could not be read of the link into a container, in one box."""
+    if problems := st.session_state["link_problems"]:
+        place.warning("\n\n".join(map(wording.verbatim, problems)))
 
 
 # The selection: ids, sorted
@@ -180,6 +194,11 @@ def choices() -> dict[str, np.ndarray]:
 def current() -> np.ndarray | None:
     """Return the ids that screens are restricted to, or None for all."""
     return choices().get(st.session_state["images"])
+
+
+def show_every() -> None:
+    """Let all screens show all images again."""
+    st.session_state["images"] = ""
 
 
 def choose_images(everything: str, fingerprint: str | None = None) -> None:

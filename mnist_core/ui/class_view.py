@@ -15,7 +15,7 @@ BETWEEN = 12  # images that lie towards the other class
 ROWS = {
     "Mean": "What the digits have in common: each pixel's average.",
     "Median": "The value that half of the images exceed: sharper than the mean.",
-    "Standard deviation": "Where they differ: bright pixels have ink in some, none in others.",
+    "Standard deviation": "Where they differ: pixels with ink in some and none in others.",
 }
 
 
@@ -88,11 +88,16 @@ def _ask_pair(digit: int, other: int) -> None:
                 key=key,
                 width=72,
                 label_visibility="collapsed",
-                on_change=lambda: _choose_pair(
-                    {"y": st.session_state["class_digit"], "x": st.session_state["class_other"]}
-                ),
+                on_change=_choose_asked,
+                args=(digit, other),
             )
         st.markdown("**?**", width="content")
+
+
+def _choose_asked(digit: int, other: int) -> None:
+    """Take the pair of the question; the same digit twice swaps the two."""
+    pair = (st.session_state["class_digit"], st.session_state["class_other"])
+    st.session_state["class_pair"] = pair if pair[0] != pair[1] else (other, digit)
 
 
 def _nearest(distances: np.ndarray) -> tuple[int, int]:

@@ -43,23 +43,29 @@ def copies_view(dataset: Dataset) -> None:
 def _nearest(dataset: Dataset, index: np.ndarray, distance: np.ndarray) -> None:
     order = np.argsort(distance, kind="stable")
     limit = st.slider(
-        "Call a pair nearly the same up to a distance of", 0.0, 3.0, 1.0, 0.05, key="near_limit"
+        "Call a pair nearly the same up to a distance of",
+        0.0,
+        3.0,
+        1.0,
+        0.05,
+        key="near_limit",
+        persist_state="session",
     )
     near = order[distance[order] <= limit]
     pairs, picture = st.columns(2, gap="medium")
     with picture:
-        chart(data_figures.nearest_distances(distance, limit), key="nearest", height=380)
+        chart(data_figures.nearest_distances(distance, limit), key="nearest", height=300)
         same = dataset.train.labels[index] == dataset.test.labels
         st.markdown(
             f"Reading every test digit as its nearest training digit is already right for "
             f"**{wording.percent(float(same.mean()))}**: a network has to do better."
         )
     with pairs:
-        shown = order[: max(PAIRS, 1)] if not len(near) else near[:PAIRS]
+        shown = order[:PAIRS]
         st.markdown(
             f"**{wording.count(len(near), 'test image')}** of {wording.count(len(distance))} "
             f"{'has' if len(near) == 1 else 'have'} a training image within {limit:.2f}. "
-            + ("The nearest pairs:" if len(near) else "The nearest pairs are further apart:")
+            + f"The {len(shown)} nearest pairs:"
         )
         ids = np.column_stack([shown + len(dataset.train), index[shown]]).ravel()
         both = Subset(dataset, ids)
@@ -71,7 +77,7 @@ def _nearest(dataset: Dataset, index: np.ndarray, distance: np.ndarray) -> None:
                 for name, label, gap in zip(both.names(), both.labels, apart, strict=True)
             ],
             columns=10,
-            height=300,
+            height=250,
             label="Test images, each followed by its nearest training image",
             key="near_pairs",
         )

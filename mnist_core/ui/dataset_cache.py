@@ -71,12 +71,13 @@ _KINDS = {
 
 
 def _known(what: str, split: str = ""):
-    return _worked_out(what, split, resources.dataset().fingerprint)
+    dataset = resources.dataset()
+    return _worked_out(what, split, dataset.fingerprint, dataset)
 
 
 @st.cache_resource(show_spinner=False, max_entries=24)
-def _worked_out(what: str, split: str, fingerprint: str):
-    return _KINDS[what](resources.dataset(), split)
+def _worked_out(what: str, split: str, fingerprint: str, _dataset):
+    return _KINDS[what](_dataset, split)
 
 
 def analysis(name: str, split: str) -> dict[str, np.ndarray] | None:

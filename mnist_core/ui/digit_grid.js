@@ -214,7 +214,16 @@ function create(root) {
     find(".focus").scrollIntoView({ block: "nearest" });
   }
 
+  /** Scroll the grid, and never the page, to a digit that was opened elsewhere. */
+  function bringIntoView(i) {
+    const top = place(i)[1];
+    const [first, last] = [root.scrollTop, root.scrollTop + root.clientHeight - 2 * GAP];
+    if (top < first) root.scrollTop = top;
+    else if (top + cell > last) root.scrollTop += top + cell - last;
+  }
+
   async function update(next, setStateValue) {
+    let moved = false;
     report = setStateValue;
     const mine = ++version;
     const fresh = next.token !== data.token;
@@ -228,12 +237,14 @@ function create(root) {
     if (heard("selected") && next.selected !== selected) {
       selected = next.selected;
       focused = anchor = selected ?? focused;
+      moved = selected !== null;
     }
     if (heard("chosen")) chosen.reset(next.chosen ?? []);
     sheet.ariaMultiSelectable = Boolean(next.chosen);
     root.style.height = data.height ? `${data.height}px` : "";
     root.classList.toggle("scrolls", Boolean(data.height));
     draw();
+    if (moved) bringIntoView(selected);
   }
 
   const isNews = (event) => digitAt(event) !== hovered;

@@ -82,8 +82,9 @@ def _open(sample: Subset, point: dict) -> None:
 
 def _finding(method: str, split: str) -> str:
     if method == "pca":
-        return f"Two directions hold {dataset_cache.pca_map(split)[1]:.0%} of all differences."
-    return "Neighbours stay neighbours."
+        share = wording.percent(dataset_cache.pca_map(split)[1], 0)
+        return f"This flat view keeps {share} of how the digits differ."
+    return "Groups mean something; distances between groups do not."
 
 
 def _positions(method: str, split: str) -> tuple[np.ndarray, tuple[str, str]] | None:
@@ -91,13 +92,15 @@ def _positions(method: str, split: str) -> tuple[np.ndarray, tuple[str, str]] | 
     if method == "pca":
         return dataset_cache.pca_map(split)[0], ("first component", "second component")
     kept = dataset_cache.analysis("tsne", split)
-    return kept and (kept["positions"], ("t-SNE 1", "t-SNE 2"))
+    if kept is None or not np.array_equal(kept.get("ids"), dataset_cache.map_sample(split).ids):
+        return None
+    return kept["positions"], ("t-SNE 1", "t-SNE 2")
 
 
 @st.fragment(run_every=1.0)
 def _offer_tsne(split: str) -> None:
     """Offer to have t-SNE worked out; show how far that is, and the map when it is there."""
-    if dataset_cache.analysis("tsne", split) is not None:
+    if _positions("tsne", split) is not None:
         st.rerun()
     fraction, problem = dataset_cache.analysis_progress("tsne", split)
     if problem:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import streamlit as st
 
 from mnist_core import wording
+from mnist_core.data import Dataset
 from mnist_core.maps import METHODS
 from mnist_core.selection import Subset
 from mnist_core.ui import chosen
@@ -25,6 +28,8 @@ def enter() -> None:
             key: options[0] if (asked := st.query_params.get(name)) not in options else asked
             for name, (key, options) in PLACES.items()
         }
+        if re.fullmatch("[0-9]{2}", pair := st.query_params.get("pair", "")) and len(set(pair)) > 1:
+            state["class_pair"] = (int(pair[0]), int(pair[1]))
         page = st.query_params.get("page", "")
         known = page.isascii() and page.isdecimal() and len(page) < 6
         state["browse_at"]["browse_page"] = max(1, int(page)) if known else 1
@@ -80,7 +85,8 @@ def choose() -> View:
             width=160,
             **bare,
         )
-        seed = st.session_state.get("browse_seed", 0)
+        seed = st.session_state["view"].seed
+        st.session_state.setdefault("browse_seed", seed)
         if order == "shuffled":
             seed = st.number_input(
                 "Seed",
@@ -97,19 +103,21 @@ def choose() -> View:
         with st.popover("More filters" + (" ●" if more else "")):
             bounds = _choose_range()
             ink = st.slider(
-                "Ink: share of dark pixels (%)",
+                "Share of pixels with strong ink (%)",
                 0,
                 100,
                 key="browse_ink",
-                help="A pixel is dark from 128 of 255 on. Most digits have 5 to 25 %.",
+                help="Strong ink: 128 of 255 or more. Most digits have 5 to 25 %.",
             )
             chosen.choose_images("all images")
+            st.button("Clear filters", on_click=show_all, key="clear_filters")
             st.caption(
                 "Orders: an image is **typical** when it is near the mean of its class (the first "
                 "of each digit, then the second of each); **thick** by the width of its stroke; "
                 "**slanted** by how far it leans to either side. **Shuffled** depends on the seed."
             )
-            st.button("Clear filters", on_click=show_all, key="clear_filters")
+        if chosen.current() is not None:
+            st.button("Chosen images only: show all", key="show_every", on_click=chosen.show_every)
     return View(split, tuple(sorted(labels)), *bounds, ink, order, int(seed))
 
 
@@ -123,6 +131,9 @@ def _choose_range() -> tuple[int, int | None]:
     except ValueError as error:
         st.error(f"“{wording.verbatim(text)}”: {error}")
         return 0, None
+    read = range_text(**bounds)
+    if read != text.strip():
+        st.caption(f"Read as {read}")
     return bounds["first"], bounds["last"]
 
 
@@ -138,6 +149,15 @@ def settle(view: View, found: Subset) -> None:
         state["opened"] = None
 
 
+def why_nothing(view: View, dataset: Dataset) -> str:
+    """Return why a view shows no image."""
+    last = len(dataset.test if view.split == "test" else dataset.train) - 1
+    if view.first > last:
+        which = "Both sets have" if view.split == "both" else f"The {view.split} set has"
+        return f"No image passes these filters. {which} images 0 to {last:,}."
+    return "No image passes these filters."
+
+
 def leave() -> None:
     """Remember what is shown for the next visit, and write it into the URL."""
     state = st.session_state
@@ -146,7 +166,8 @@ def leave() -> None:
     query = state["view"].to_query()
     query |= {name: at[key] for name, (key, options) in PLACES.items() if at[key] != options[0]}
     query |= {"page": str(at["browse_page"])} if at["browse_page"] > 1 else {}
-    for name in (*READERS, *PLACES, "page"):
+    query |= {"pair": "{}{}".format(*state["class_pair"])} if "class_pair" in state else {}
+    for name in (*READERS, *PLACES, "page", "pair"):
         if name not in query:
             st.query_params.pop(name, None)
         elif st.query_params.get(name) != query[name]:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from mnist_core import runs, wording
-from mnist_core.ui import chosen
+from mnist_core.ui import chosen, resources
 from mnist_core.ui.data_store import data_store
 from mnist_core.ui.epoch_cursor import epoch_cursor
 
@@ -124,6 +124,7 @@ def resolve() -> list[runs.Run]:
     # A place of its own: what comes and goes above a chart would otherwise mount it anew.
     notice = st.container(key="notice")
     _from_url()
+    resources.settle_dataset()
     chosen.arrive()
     chosen.to_url()
     found = runs.list_runs()

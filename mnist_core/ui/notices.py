@@ -30,6 +30,7 @@ def played() -> tuple[runs.Run, float, Subset, Evaluation]:
     nothing to show, say why with the button that helps, and stop the page.
     """
     run, moment = frame.current_run(), frame.current_moment()
+    chosen.show_problems(st.container(key="link_notices"))
     if run is None:
         st.info("There is no trained network yet. Training the paper's takes a few seconds.")
         train_paper_button()

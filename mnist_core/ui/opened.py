@@ -45,6 +45,7 @@ def panel(
             format_func=VALUES.get,
             default=False,
             required=True,
+            persist_state="session",
             key="browse_normalized",
             label_visibility="collapsed",
             help="The network sees each pixel divided by 255: the paper's first equation.",
@@ -62,6 +63,11 @@ def panel(
 
 def _heading(one: Subset, label: int, found: Subset, page_size: int) -> None:
     here = found.position(one.ids[0])
+    if here is None:  # a neighbour that the filters leave out: go on from where it was opened
+        here = found.position(st.session_state.get("browse_last"))
+    else:
+        st.session_state["browse_last"] = int(one.ids[0])
+    st.session_state["browse_walk"] = found.ids
     with st.container(horizontal=True, key="opened_heading", vertical_alignment="center"):
         st.markdown(f"**{one.title}: a {label}**", width="stretch")
         for step, title, icon, key in STEPS:
@@ -74,18 +80,31 @@ def _heading(one: Subset, label: int, found: Subset, page_size: int) -> None:
                 shortcut=key,
                 disabled=not possible,
                 help=f"{title} image ({key})" if possible else "No further image in this view.",
-                on_click=chosen.open_image,
-                args=(int(found.ids[to]), to // page_size + 1) if possible else (),
+                on_click=_step,
+                args=(step, page_size),
             )
+
+
+def _step(step: int, page_size: int) -> None:
+    """Open the previous or the next image of those the page walks through.
+
+    From what is opened at the moment of the press: presses can come faster than pages are drawn.
+    """
+    walk, state = st.session_state["browse_walk"], st.session_state
+    here = np.flatnonzero(walk == (-1 if state["opened"] is None else state["opened"]))
+    here = here if len(here) else np.flatnonzero(walk == state["browse_last"])
+    to = int(here[0]) + step if len(here) else 0
+    if 0 <= to < len(walk):
+        chosen.open_image(walk[to], to // page_size + 1)
 
 
 def _shape(image: np.ndarray, shape: traits.Traits, label: int) -> str:
     slant, width = float(shape.slant[0]), float(shape.thickness[0])
     leans = f"leans {abs(slant):.0f}° to the {'right' if slant > 0 else 'left'}"
     return (
-        f"{np.count_nonzero(image)} of 784 pixels have ink, {shape.ink[0]:.0%} are dark. Its "
-        f"stroke is {width:.1f} pixels wide and {leans}; it is {shape.from_own_mean[0]:.1f} from "
-        f"the mean {label}. The cross is its centre of mass."
+        f"{np.count_nonzero(image)} of 784 pixels have ink, {wording.percent(shape.ink[0], 0)} "
+        f"strong ink. The stroke is {width:.1f} pixels wide and {leans}. Distance to the average "
+        f"{label}: {shape.from_own_mean[0]:.1f}. The cross is the centre of mass."
     )
 
 
@@ -99,7 +118,7 @@ def _enlarged(image, label: int, centre, normalized: bool, title: str) -> None:
     chart(
         data_figures.pixels(image, centre, normalized=normalized, written=True),
         key="pixels_large",
-        height=660,
+        height=540,
     )
 
 
@@ -112,10 +131,10 @@ def _neighbours(one: Subset, image: np.ndarray, label: int) -> None:
     labels = near.labels
     same = int((labels == label).sum())
     st.markdown(
-        f"**{len(near)} nearest training images**, {distances[0]:.1f} to {distances[-1]:.1f} away: "
-        + (f"all {label}s" if same == len(near) else f"{same} of them {label}s"),
-        help=f"Exact, by Euclidean distance to all {wording.count(len(dataset.train))} training "
-        "images, pixels from 0 to 1. A cross marks another label. Click one to open it.",
+        f"**{len(near)} nearest**, {distances[0]:.1f}–{distances[-1]:.1f} away: "
+        + (f"all {label}s" if same == len(near) else f"{same} are {label}s"),
+        help=f"The most similar of all {wording.count(len(dataset.train))} training images, by "
+        "Euclidean distance, pixels from 0 to 1. A cross marks another label. A click opens one.",
     )
     digit_grid(
         near.images,

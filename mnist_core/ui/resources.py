@@ -19,8 +19,14 @@ WARM_AFTER = 2.0  # seconds: the first page draws before TensorFlow is loaded
 
 
 def dataset() -> data.Dataset:
-    """Return the dataset the app runs on now."""
-    return data_store.data_store().dataset
+    """Return the dataset that this run of the page shows, though another may just have come."""
+    return st.session_state.get("_dataset") or settle_dataset()
+
+
+def settle_dataset() -> data.Dataset:
+    """Take the dataset the app runs on now for a run of the page; the frame calls it first."""
+    st.session_state["_dataset"] = data_store.data_store().dataset
+    return st.session_state["_dataset"]
 
 
 @st.cache_resource(show_spinner=False, max_entries=2)
@@ -76,7 +82,9 @@ def evaluation_of(run: runs.Run, moment: float, subset: Subset) -> Evaluation:
     return Evaluation(subset.labels, logits)
 
 
-@st.cache_resource(show_spinner="Asking the network", max_entries=16)
+@st.cache_resource(
+    show_spinner="Asking the network: the first answer takes some seconds", max_entries=16
+)
 def _asked(path: str, moment: float, recorded_at: int, ids: bytes, _run, _subset) -> np.ndarray:
     return _answer(_run, moment, _subset.images)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import streamlit as st
 
 from mnist_core import export, slices, wording
@@ -13,14 +14,26 @@ from mnist_core.ui.digit_grid import digit_grid
 SHOWN = 300  # of the selected images
 
 
-def toolbar(found: Subset) -> None:
-    """Draw how many images are selected and what can be done with them, or with all found."""
+def toolbar(found: Subset, taps: bool) -> None:
+    """Draw how many images are selected and what can be done with them, or with all found.
+
+    `taps`: whether there is a grid in which taps can select.
+    """
     dataset, selected = found.dataset, chosen.ids()
     with st.container(horizontal=True, key="selecting", vertical_alignment="center"):
-        st.markdown(f"**{wording.count(len(selected))} selected**", width="content")
+        st.markdown(
+            f"**{wording.count(len(selected))} selected**"
+            + ("" if chosen.fits(selected) else ", too many for a link"),
+            width="content",
+            help=None
+            if chosen.fits(selected)
+            else f"A link, and so a reload, keeps at most {slices.LARGEST:,} images.",
+        )
         st.toggle(
             "Tap to select",
+            disabled=not taps,
             key="tapping",
+            persist_state="session",
             help="Without it: draw a rectangle with the mouse, Shift-click for a row of digits, "
             "Ctrl-click for one more; with the keyboard Space and Shift with an arrow.",
         )
@@ -28,13 +41,20 @@ def toolbar(found: Subset) -> None:
             _keep_and_send(found)
         with st.popover("Download"):
             which = Subset(dataset, selected) if len(selected) else found
-            _download(which, "selected" if len(selected) else "shown")
+            _download(which, "selected" if len(selected) else "found")
 
 
-def selected_grid(dataset: Dataset) -> None:
-    """Draw the selected images, as far as they fit, each to be opened by a click."""
+def selected_grid(dataset: Dataset, on_map: np.ndarray) -> None:
+    """Draw the selected images, as far as they fit, each to be opened by a click.
+
+    `on_map` are the ids of the images that the map shows.
+    """
     selected = Subset(dataset, chosen.ids())
-    st.markdown(f"**{wording.count(len(selected), 'image')} selected**")
+    here = int(np.isin(selected.ids, on_map).sum())
+    st.markdown(
+        f"**{wording.count(len(selected), 'image')} selected**"
+        + (f", {here} on this map" if here < len(selected) else "")
+    )
     if not len(selected):
         st.caption("Draw around digits on the map, and they appear here.")
     shown = selected[:SHOWN]
@@ -59,13 +79,13 @@ def _keep_and_send(found: Subset) -> None:
     selected = chosen.ids()
     with st.container(horizontal=True):
         st.button(
-            f"Select all {wording.count(len(found))} shown",
+            f"Select all {wording.count(len(found))} found",
             on_click=chosen.select,
             args=(found.ids, True),
             key="select_all",
         )
         st.button("Clear", on_click=chosen.clear, disabled=not len(selected), key="clear_selection")
-    st.caption("On all screens, show only these:")
+    st.caption("Look only at these in")
     with st.container(horizontal=True):
         for page in ("evaluate", "mistakes"):
             if st.button(page.capitalize(), disabled=not len(selected), key=f"send_{page}"):
@@ -90,8 +110,6 @@ def _keep_and_send(found: Subset) -> None:
             )
             st.button("Select", on_click=chosen.select, args=(held,), key=f"take_{name}")
             st.button("Delete", on_click=chosen.delete, args=(name,), key=f"drop_{name}")
-    if not chosen.fits(selected):
-        st.caption(f"A link holds at most {slices.LARGEST:,} images: this selection is not in it.")
 
 
 def _keep() -> None:

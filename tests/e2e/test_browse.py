@@ -711,3 +711,19 @@ def test_downloads_hold_exactly_the_selected_images(visit, dataset, tmp_path):
     starts = range(8, sheet.shape[1] - 8, 64)  # each digit twice its size, 8 pixels apart
     shown = [255 - sheet[8:64:2, left : left + 56 : 2] for left in starts]
     assert np.array_equal(shown, wanted.images)
+
+
+def test_quick_presses_are_all_counted_and_the_grid_follows(visit):
+    page = visit("browse")
+    grid = grid_of(page)
+    expect(page.locator(".st-key-opened_heading")).to_contain_text("Training image 0:")
+    stand_still(page)
+    for _ in range(60):
+        page.keyboard.press("n")
+        page.wait_for_timeout(60)  # as quick as a key that is held down
+    expect(page.locator(".st-key-opened_heading")).to_contain_text("Training image 60:")
+    box = page.locator(".st-key-browse_grid .grid")
+    place = "node => node.getBoundingClientRect()"
+    expect(grid.locator(".ring.selected")).to_be_visible()
+    ring, seen = grid.locator(".ring.selected").evaluate(place), box.evaluate(place)
+    assert seen["top"] <= ring["top"] and ring["bottom"] <= seen["bottom"]
