@@ -236,6 +236,17 @@ def test_two_runs_with_equal_labels_are_two_options_and_the_chosen_one_stays(
         assert url(at)["run"] == wanted
 
 
+def test_a_label_that_has_changed_meanwhile_is_no_choice(monkeypatch):
+    """The browser names the run by the label it had before the run ended; AppTest cannot."""
+    state = {"run": "one", "epoch": "2", "picked_run": "● tiny · 11-22 12:00:07"}
+    monkeypatch.setattr(st, "session_state", state)
+    frame._picked(known=("one", "other"))
+    assert (state["run"], state["epoch"]) == ("one", "2")
+    state["picked_run"] = "other"
+    frame._picked(known=("one", "other"))
+    assert (state["run"], state["epoch"]) == ("other", None)
+
+
 def test_three_runs_with_equal_labels_are_three_options(root, small, tiny_config):
     for end in ("07-aaaa", "41-bbbb", "59-cccc"):
         write_run(root, small, tiny_config).path.rename(root / f"20300101-1200{end}")

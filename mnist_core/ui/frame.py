@@ -88,6 +88,15 @@ def run_changed(run_id: str | None, epoch: str | None = None) -> None:
     st.session_state["run"], st.session_state["epoch"] = run_id, epoch
 
 
+def wanted_run() -> dict[str, str]:
+    """Return where a button leaves the run that it made: {"run": id}, until the frame plays it.
+
+    A plain dict of the session. Every access to the session's state is a place where a newer rerun
+    may interrupt a button's function; writing into this is not.
+    """
+    return st.session_state.setdefault("wanted_run", {})
+
+
 def _from_url() -> None:
     """Take run and epoch from the URL when the session starts."""
     if "run" not in st.session_state:
@@ -124,6 +133,9 @@ def resolve() -> list[runs.Run]:
     # A place of its own: what comes and goes above a chart would otherwise mount it anew.
     notice = st.container(key="notice")
     _from_url()
+    if wanted := wanted_run():
+        run_changed(wanted["run"])
+        wanted.clear()
     resources.settle_dataset()
     chosen.arrive()
     chosen.to_url()
@@ -158,8 +170,18 @@ def run_label(run: runs.Run) -> str:
     """A line for lists: state, name, accuracy, time."""
     accuracy = run.status.get("test_accuracy")
     figure = f" · {wording.percent(accuracy)}" if accuracy is not None else ""
-    when = _viewers_time(run).strftime("%m-%d %H:%M")
+    when = _viewers_time(run).strftime("%m-%d %H:%M:%S")
     return f"{STATE_MARKS[run.state]} {run.config.title}{figure} · {when}"
+
+
+def _picked(known: tuple[str, ...]) -> None:
+    """Play the run just picked.
+
+    The browser names a run by its label. A label that has changed since, because its run ended,
+    comes back as that text and looks like a choice.
+    """
+    if (picked := st.session_state["picked_run"]) in known:
+        run_changed(picked)
 
 
 def _viewers_time(run: runs.Run) -> datetime:
@@ -196,7 +218,8 @@ def transport(found: list[runs.Run]) -> None:
             list(labels),
             format_func=labels.get,
             key="picked_run",
-            on_change=lambda: run_changed(st.session_state["picked_run"]),
+            on_change=_picked,
+            args=(tuple(labels),),
             label_visibility="collapsed",
             width=330,
         )

@@ -153,13 +153,14 @@ def press(action: Callable[..., runs.Run | None], *arguments) -> None:
     is at every epoch's end, would lose the press.
     """
     st.session_state.pop("press_problem", None)
+    wanted = frame.wanted_run()  # before the action: see there
     try:
         run = action(*arguments)
     except (runs.RunsError, ValueError, OSError) as error:
         st.session_state["press_problem"] = str(error)
         return
     if run is not None:
-        frame.run_changed(run.id)
+        wanted["run"] = run.id
     resources.keep_trainer()
 
 

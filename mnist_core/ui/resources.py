@@ -122,8 +122,9 @@ def start_training(config: TrainConfig) -> runs.Run:
     A second press while this session's same run is still live returns that run. Raises RunsError,
     ValueError.
     """
-    latest = st.session_state.get("started_run")
-    if latest:
+    # A plain dict: a second press may interrupt the first at any access to the session's state.
+    started = st.session_state.setdefault("started", {})
+    if latest := started.get("run"):
         try:
             live = runs.read(latest)
             same = live.config == config and live.dataset == dataset().describe()
@@ -132,7 +133,7 @@ def start_training(config: TrainConfig) -> runs.Run:
         except runs.RunsError:
             pass  # it was deleted
     run = runs.create(config, dataset().describe())
-    st.session_state["started_run"] = run.id
+    started["run"] = run.id
     keep_trainer()
     return run
 
