@@ -7,14 +7,12 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from mnist_core import data, maps, neighbours, runs
+from mnist_core import data, files, maps, neighbours
 
 Progress = Callable[[float], None]
 
@@ -42,7 +40,7 @@ def _place(root: Path, fingerprint: str, name: str, split: str) -> Path:
 def kept(root: Path, fingerprint: str, name: str, split: str) -> dict[str, np.ndarray] | None:
     """Return the arrays of an analysis of ANALYSES, or None when it was not made yet."""
     with (
-        contextlib.suppress(*runs.UNREADABLE, TypeError),  # TypeError: a single array
+        contextlib.suppress(*files.UNREADABLE, TypeError),  # TypeError: a single array
         open(_place(root, fingerprint, name, split), "rb") as file,
         np.load(file, allow_pickle=False) as arrays,
     ):
@@ -52,7 +50,7 @@ def kept(root: Path, fingerprint: str, name: str, split: str) -> dict[str, np.nd
 
 def fraction(root: Path, fingerprint: str, name: str, split: str) -> float:
     """Return how far a worker is with an analysis, 0 to 1."""
-    line = runs.read_json(_place(root, fingerprint, name, split).with_suffix(".json"))
+    line = files.read_json(_place(root, fingerprint, name, split).with_suffix(".json"))
     return float(line.get("fraction", 0.0))
 
 
@@ -70,14 +68,10 @@ def make(root: Path, source: str, fingerprint: str, name: str, split: str) -> No
     said = place.with_suffix(".json")
 
     def progress(fraction: float) -> None:
-        runs.write_json(said, {"fraction": round(fraction, 3)})
+        files.write_json(said, {"fraction": round(fraction, 3)})
 
-    beside = place.with_name(f".{place.name}.{os.getpid()}.{secrets.token_hex(3)}.part")
     try:
         arrays = ANALYSES[name](dataset, split, progress)
-        with open(beside, "wb") as file:
-            np.savez_compressed(file, **arrays)
-        os.replace(beside, place)
+        files.write_arrays(place, np.savez_compressed, **arrays)
     finally:
-        beside.unlink(missing_ok=True)
         said.unlink(missing_ok=True)

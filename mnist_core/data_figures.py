@@ -6,7 +6,15 @@ import numpy as np
 import plotly.graph_objects as go
 
 from mnist_core import wording
-from mnist_core.figures import DIGIT_COLORS, DIGITS, FONT_SIZE, TRAINING, base, cell_texts
+from mnist_core.figures import (
+    DIGIT_COLORS,
+    DIGITS,
+    FONT_SIZE,
+    TRAINING,
+    base,
+    cell_frame,
+    cell_texts,
+)
 
 TEXT, PAPER = "var(--st-text-color)", "var(--st-background-color)"
 INK = [[0, "var(--st-secondary-background-color)"], [1, TEXT]]
@@ -105,20 +113,14 @@ def class_distances(distances: np.ndarray, chosen: tuple[int, int] | None = None
         hovertemplate="the mean %{y} and the mean %{x} are %{customdata:.2f} apart<extra></extra>",
     )  # fmt: skip
     axis = {"dtick": 1, "showgrid": False, "zeroline": False}
-    figure = base(
+    return base(
         [heatmap],
         f"Nearest means: {digit} and {other}, {apart[digit, other]:.1f} apart",
         xaxis=axis | {"title": {"text": "digit"}, "range": [-0.5, 9.5]},
         yaxis=axis | {"title": {"text": "digit"}, "range": [9.5, -0.5]},
         annotations=cell_texts(text, nearness, float(np.nanmax(nearness))),
+        shapes=[cell_frame(*chosen)] if chosen else [],
     )
-    if chosen is not None:
-        row, column = chosen
-        figure.add_shape(
-            type="rect", x0=column - 0.5, x1=column + 0.5, y0=row - 0.5, y1=row + 0.5,
-            line={"color": TRAINING, "width": 3},
-        )  # fmt: skip
-    return figure
 
 
 def mean_difference(means: np.ndarray, digit: int, other: int) -> go.Figure:

@@ -6,6 +6,7 @@ scikit-learn and Keras's own `evaluate`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 CLASSES = 10
-ORDERS = ("confidence", "loss", "index")
+ORDERS = ("confidence", "loss", "margin", "index")
+Cell = tuple[int | None, int | None]  # (true, predicted) of a confusion matrix; None: any digit
 
 
 def log_softmax(logits: np.ndarray) -> np.ndarray:
@@ -21,6 +23,12 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
     shifted = np.asarray(logits, np.float64)
     shifted = shifted - shifted.max(axis=-1, keepdims=True)
     return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+
+
+def confusion(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Count labels (N,) by predictions (N,), both 0–9: int64 (10, 10), rows are true labels."""
+    cells = np.asarray(labels, np.int64) * CLASSES + predicted
+    return np.bincount(cells, minlength=CLASSES**2).reshape(CLASSES, CLASSES)
 
 
 def loss_and_accuracy(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
@@ -66,6 +74,18 @@ class Evaluation:
         return self.probabilities[np.arange(len(self.labels)), self.predicted]
 
     @cached_property
+    def runner_up(self) -> np.ndarray:
+        """int64 (N,): the class of the second largest logit."""
+        others = np.array(self.logits, np.float64)
+        others[np.arange(len(others)), self.predicted] = -np.inf
+        return others.argmax(axis=1)
+
+    @cached_property
+    def margin(self) -> np.ndarray:
+        """float64 (N,): the predicted class's probability minus the runner-up's, 0 to 1."""
+        return self.confidence - self.probabilities[np.arange(len(self.labels)), self.runner_up]
+
+    @cached_property
     def losses(self) -> np.ndarray:
         """float64 (N,): −log of the true class's probability."""
         return -self.log_probabilities[np.arange(len(self.labels)), self.labels]
@@ -83,11 +103,21 @@ class Evaluation:
     def accuracy(self) -> float:
         return float(self.right.mean()) if len(self.labels) else float("nan")
 
+    def accuracy_without(self, positions: np.ndarray) -> float:
+        """Return the accuracy on all images but these; NaN where none is left."""
+        rest = np.delete(self.right, positions)
+        return float(rest.mean()) if len(rest) else float("nan")
+
+    @property
+    def top2_accuracy(self) -> float:
+        """The share of images whose true class has the largest or second largest logit."""
+        among = self.right | (self.runner_up == self.labels)
+        return float(among.mean()) if len(self.labels) else float("nan")
+
     @cached_property
     def confusion(self) -> np.ndarray:
         """int64 (10, 10): rows are true labels, columns are predictions."""
-        cells = np.asarray(self.labels, np.int64) * CLASSES + self.predicted
-        return np.bincount(cells, minlength=CLASSES**2).reshape(CLASSES, CLASSES)
+        return confusion(self.labels, self.predicted)
 
     def per_class(self) -> pd.DataFrame:
         """Return precision, recall, f1 (0 to 1; 0 where undefined, as scikit-learn) and support."""
@@ -107,25 +137,52 @@ class Evaluation:
             index=pd.Index(range(CLASSES), name="digit"),
         )
 
-    def select(
-        self, true: int | None = None, predicted: int | None = None, order: str = "confidence"
-    ) -> np.ndarray:
-        """Return the indices of the images with these labels, right ones included.
+    def scores(self) -> pd.DataFrame:
+        """Return per_class() with the digit as a text column, below a row of macro averages.
 
-        order: most confident first, largest loss first, or by index; ties by index.
+        A macro average is the mean over the ten digits, each counting the same.
+        """
+        table = self.per_class()
+        macro = table.mean().rename("all digits")
+        macro["support"] = table["support"].sum()
+        whole = pd.concat([macro.to_frame().T, table]).astype({"support": int})
+        return whole.rename_axis("digit").reset_index().astype({"digit": str})
+
+    def in_cells(self, cells: Iterable[Cell], errors_only: bool = False) -> np.ndarray:
+        """Return which images lie in one of these cells, bool (N,).
+
+        (4, None) is the row of 4, or with `errors_only` the errors in it; so for columns.
+        """
+        found = np.zeros(len(self.labels), bool)
+        for true, predicted in cells:
+            here = np.ones(len(self.labels), bool)
+            if true is not None:
+                here &= self.labels == true
+            if predicted is not None:
+                here &= self.predicted == predicted
+            if errors_only and None in (true, predicted):
+                here &= ~self.right
+            found |= here
+        return found
+
+    def ordered(self, index: np.ndarray, order: str = "confidence") -> np.ndarray:
+        """Return indices of images in an order of ORDERS; ties by index.
+
+        Most confident first, largest loss first, smallest margin first, or by index.
         """
         if order not in ORDERS:
             raise ValueError(f"Expected an order among {', '.join(ORDERS)}. Received: {order!r}.")
-        chosen = np.ones(len(self.labels), bool)
-        if true is not None:
-            chosen &= self.labels == true
-        if predicted is not None:
-            chosen &= self.predicted == predicted
-        index = np.flatnonzero(chosen)
+        index = np.sort(index)
         if order == "index":
             return index
-        values = self.confidence if order == "confidence" else self.losses
-        return index[np.argsort(-values[index], kind="stable")]
+        keys = {"confidence": -self.confidence, "loss": -self.losses, "margin": self.margin}
+        return index[np.argsort(keys[order][index], kind="stable")]
+
+    def select(
+        self, true: int | None = None, predicted: int | None = None, order: str = "confidence"
+    ) -> np.ndarray:
+        """Return the indices of the images with these labels, right ones included, in an order."""
+        return self.ordered(np.flatnonzero(self.in_cells([(true, predicted)])), order)
 
     def errors(
         self, true: int | None = None, predicted: int | None = None, order: str = "confidence"
@@ -133,6 +190,15 @@ class Evaluation:
         """Return the indices of misclassified images, filtered and ordered as in select()."""
         index = self.select(true, predicted, order)
         return index[~self.right[index]]
+
+    def by_pair(self, index: np.ndarray) -> dict[tuple[int, int], np.ndarray]:
+        """Return (true, predicted) -> those of the indices, in their order; most frequent first."""
+        pairs = self.labels[index].astype(np.int64) * CLASSES + self.predicted[index]
+        found, counts = np.unique(pairs, return_counts=True)
+        return {
+            (int(pair) // CLASSES, int(pair) % CLASSES): index[pairs == pair]
+            for pair in found[np.argsort(-counts, kind="stable")]
+        }
 
     def worst_confusion(self) -> tuple[int, int, int] | None:
         """Return (true, predicted, count) of the most frequent error, or None without errors."""

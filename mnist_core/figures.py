@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from mnist_core import paper, wording
+from mnist_core import paper
 
 # One colour a digit, everywhere: M. Petroff (2021), "Accessible Color Sequences for Data
 # Visualization", the ten-colour sequence.
@@ -134,10 +134,14 @@ def learning_curves(
             "zeroline": False,
         },
     )
-    if cursor is not None:
-        figure.add_vline(
-            x=cursor, line={"color": "var(--st-text-color)", "width": 1, "dash": "dot"}
-        )
+    return mark_moment(figure, cursor)
+
+
+def mark_moment(figure: go.Figure, moment: float | None) -> go.Figure:
+    """Mark by a dotted line where the epoch cursor, or another choice, stands."""
+    if moment is not None:
+        line = {"color": "var(--st-text-color)", "width": 1, "dash": "dot"}
+        figure.add_vline(x=moment, line=line)
     return figure
 
 
@@ -159,116 +163,36 @@ def _value_range(running: pd.DataFrame, ends: pd.DataFrame, quantity: str, facto
     return [0, next((top for top in (0.6, 1.2, 2.5, 5) if highest <= top), highest * 1.05)]
 
 
-def confusion_matrix(
-    confusion: np.ndarray,
-    *,
-    per_cent: bool = False,
-    fade_diagonal: bool = True,
-    chosen: tuple[int, int] | None = None,
-) -> go.Figure:
-    """Draw counts or per cent of the row, int (10, 10), rows true and columns predicted.
-
-    With the diagonal faded the errors carry the colour. `chosen` (true, predicted) gets a frame.
-    """
-    rows = confusion.sum(axis=1, keepdims=True)
-    shares = np.divide(confusion, rows, out=np.zeros(confusion.shape), where=rows > 0)
-    shown = shares * 100 if per_cent else confusion.astype(float)
-    text = [[_cell(value, per_cent) for value in row] for row in shown]
-    hover = [
-        [
-            f"true {t}, predicted {p}: {wording.count(int(confusion[t, p]), 'image')}"
-            f" ({shares[t, p]:.1%} of all {t}s)"
-            for p in DIGITS
-        ]
-        for t in DIGITS
-    ]
-    colored = shown.copy()
-    if fade_diagonal:
-        np.fill_diagonal(colored, np.nan)
-    highest = np.nanmax(colored) if np.isfinite(colored).any() else 1.0
-    heatmap = go.Heatmap(
-        x=DIGITS, y=DIGITS, z=colored, zmin=0, zmax=max(highest, 1e-9),
-        colorscale=[[0, BACKGROUND], [1, VALIDATION]],
-        xgap=2, ygap=2, showscale=False,  # the numbers stand in the cells
-        hoverinfo="text", hovertext=hover, hoverongaps=True,
-    )  # fmt: skip
-    errors = int(confusion.sum() - np.trace(confusion))
-    figure = base(
-        [heatmap],
-        _worst(confusion) if errors else "No errors",
-        xaxis={"title": {"text": "predicted digit"}, "dtick": 1, "range": [-0.5, 9.5],
-               "showgrid": False, "zeroline": False},
-        yaxis={"title": {"text": "true digit"}, "dtick": 1, "range": [9.5, -0.5], "showgrid": False,
-               "zeroline": False},
-        annotations=cell_texts(text, colored, highest),
-    )  # fmt: skip
-    if chosen is not None:
-        true, predicted = chosen
-        figure.add_shape(
-            type="rect", x0=predicted - 0.5, x1=predicted + 0.5, y0=true - 0.5, y1=true + 0.5,
-            line={"color": TRAINING, "width": 3},
-        )  # fmt: skip
-    return figure
-
-
-def _cell(value: float, per_cent: bool) -> str:
-    if not value:
-        return ""
-    return f"{value:.1f}" if per_cent else f"{value:.0f}"
-
-
 def cell_texts(text: list[list[str]], colored: np.ndarray, highest: float) -> list[dict]:
-    """Write each cell's number: on strong colour in the background's colour, else in the text's."""
+    """Write each cell's number: on strong colour in the background's colour, else in the text's.
+
+    `colored` are the values that give the colours, as many as texts; NaN is written in gray.
+    """
     return [
         {
             "x": p,
             "y": t,
-            "text": text[t][p],
+            "text": value,
             "showarrow": False,
             "captureevents": False,
             "font": {
                 "size": FONT_SIZE - 1,
                 "color": "var(--st-background-color)"
-                if colored[t, p] > 0.55 * highest
+                if abs(colored[t, p]) > 0.55 * highest
                 else PAPER
                 if np.isnan(colored[t, p])
                 else "var(--st-text-color)",
             },
         }
-        for t in DIGITS
-        for p in DIGITS
-        if text[t][p]
+        for t, row in enumerate(text)
+        for p, value in enumerate(row)
+        if value
     ]
 
 
-def _worst(confusion: np.ndarray) -> str:
-    off = confusion - np.diag(np.diag(confusion))
-    true, predicted = np.unravel_index(off.argmax(), off.shape)
-    times = int(off[true, predicted])
-    often = "once" if times == 1 else f"{times} times"
-    return f"{true} is read as {predicted} most often: {often}"
-
-
-def probabilities(values: np.ndarray, true: int | None = None) -> go.Figure:
-    """Draw ten probabilities (10,) as bars in per cent: the true digit green, a wrong one red."""
-    answer = int(np.argmax(values))
-    colors = ["var(--st-gray-color)"] * 10
-    colors[answer] = WRONG if true is not None and answer != true else VALIDATION
-    if true is not None:
-        colors[true] = RIGHT
-    bars = go.Bar(
-        x=DIGITS,
-        y=np.asarray(values) * 100,
-        marker={"color": colors},
-        text=[f"{value:.0%}" if value >= 0.005 else "" for value in values],
-        textposition="outside",
-        constraintext="none",
-        cliponaxis=False,
-        hovertemplate="digit %{x}: %{y:.2f} %<extra></extra>",
-    )
-    return base(
-        [bars],
-        f"Read as {answer}" + (f", it is {true}" if true not in (None, answer) else ""),
-        xaxis={"title": {"text": "digit"}, "dtick": 1, "showgrid": False, "zeroline": False},
-        yaxis={"title": {"text": "probability (%)"}, "range": [0, 112], "tickvals": [0, 50, 100]},
-    )
+def cell_frame(true: float, predicted: float) -> dict:
+    """Return the frame around a chosen cell, as a shape of the layout."""
+    return {
+        "type": "rect", "x0": predicted - 0.5, "x1": predicted + 0.5,
+        "y0": true - 0.5, "y1": true + 0.5, "line": {"color": TRAINING, "width": 3},
+    }  # fmt: skip

@@ -146,3 +146,8 @@ def plain(model: keras.Sequential) -> keras.Sequential:
 def logits_of(model: keras.Sequential) -> keras.Sequential:
     """Return the same network without its softmax; weights are shared."""
     return keras.Sequential([keras.layers.Input(IMAGE_SHAPE, dtype="uint8"), *model.layers[:-1]])
+
+
+def after_scaling(network: keras.Sequential) -> keras.Sequential:
+    """Return the same network from float32 pixels 0–1 on, as gradients need; weights are shared."""
+    return keras.Sequential([keras.layers.Input(IMAGE_SHAPE), *network.layers[1:]])

@@ -28,13 +28,17 @@ class Neighbours:
         """int64 (N,): each image's sum of squared pixel values."""
         return np.concatenate([np.square(c, dtype=np.int64).sum(1) for _, c in self._rows()])
 
-    def nearest(self, image: np.ndarray, k: int, without: int | None = None):
+    def nearest(self, image: np.ndarray, k: int, without: int | np.ndarray | None = None):
         """Return the k nearest to an image uint8 (28, 28): indices int64 (k,), distances float64.
 
-        Nearest first, ties by index; `without` is left out: the image itself. Exact: float32 only
-        finds those that can be among the nearest within its rounding error, integers decide.
+        Nearest first, ties by index; `without` are left out: the index of the image itself, or
+        bool (N,). Exact: float32 only finds those that can be among the nearest within its rounding
+        error, integers decide.
         """
-        k = min(k, len(self.images) - (without is not None))
+        left_out = np.zeros(len(self.images), bool)
+        if without is not None:
+            left_out[without] = True
+        k = min(k, int((~left_out).sum()))
         if k <= 0:
             return np.empty(0, np.int64), np.empty(0)
         query = image.reshape(784)
@@ -45,8 +49,7 @@ class Neighbours:
             np.copyto(part, chunk)
             np.dot(part, floats, out=products[rows])
         roughly = self._squares - 2.0 * products
-        if without is not None:
-            roughly[without] = np.inf
+        roughly[left_out] = np.inf
         error = 2 * 784 * np.finfo(np.float32).eps * float(products.max())
         limit = np.partition(roughly, k - 1)[k - 1] + 2 * error
         near = np.flatnonzero(roughly <= limit)

@@ -10,7 +10,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from mnist_core import models, recording, runs
+from mnist_core import files, models, recording, runs
 from mnist_core.config import CLASSES
 from mnist_core.data import Dataset
 from mnist_core.evaluation import loss_and_accuracy
@@ -212,7 +212,7 @@ class Recorder(keras.callbacks.Callback):
 
     def _obey(self) -> None:
         """Read the level that viewers set, and act on it."""
-        self.level = runs.NO_CONTROL | runs.read_json(self.run.path / "control.json")
+        self.level = runs.NO_CONTROL | files.read_json(self.run.path / "control.json")
         rate = self.level["learning_rate"]
         if rate is not None and rate != self.rate_asked:
             models.set_learning_rate(self.model, rate, self.config.learning_rate)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from mnist_core.runs import UNREADABLE, Run, moment_name, read_metrics
+from mnist_core.files import UNREADABLE, beside, write_arrays
+from mnist_core.runs import Run, moment_name, read_metrics
 
 
 def append(run: Run, line: dict[str, Any]) -> None:
@@ -22,7 +21,7 @@ def append(run: Run, line: dict[str, Any]) -> None:
 
 def record_logits(run: Run, moment: float, logits: np.ndarray) -> None:
     """Write the test set's logits of a moment, float32 (n_test, 10)."""
-    _write_arrays(run.path / "predictions" / f"{moment_name(moment)}.npy", np.save, logits)
+    write_arrays(run.path / "predictions" / f"{moment_name(moment)}.npy", np.save, logits)
 
 
 def record_weights(run: Run, moment: float, arrays: dict[str, np.ndarray]) -> None:
@@ -30,21 +29,11 @@ def record_weights(run: Run, moment: float, arrays: dict[str, np.ndarray]) -> No
 
     A stop within an epoch is superseded by what is recorded after it.
     """
-    _write_arrays(run.path / "weights" / f"{moment_name(moment)}.npz", np.savez, **arrays)
+    write_arrays(run.path / "weights" / f"{moment_name(moment)}.npz", np.savez, **arrays)
     for folder in ("weights", "predictions"):
         for file in (run.path / folder).glob("*.???.np?"):
             if float(file.stem) < moment:
                 file.unlink(missing_ok=True)
-
-
-def _write_arrays(path: Path, save: Any, *arrays: np.ndarray, **named: np.ndarray) -> None:
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        with open(beside, "wb") as file:
-            save(file, *arrays, **named)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def last_weights(run: Run) -> tuple[float, dict[str, np.ndarray]] | None:
@@ -67,9 +56,8 @@ def rewind(run: Run, moment: float, step: int) -> None:
     kept = kept[(kept["step"] <= step) & ~((kept["kind"] == "epoch") & (kept["epoch"] > moment))]
     lines = (json.dumps({k: v for k, v in row.items() if pd.notna(v)} | {"step": int(row["step"])})
              for row in kept.to_dict("records"))  # fmt: skip
-    beside = path.with_name(".metrics.jsonl")
-    beside.write_text("".join(line + "\n" for line in lines))
-    os.replace(beside, path)
+    with beside(path) as part:
+        part.write_text("".join(line + "\n" for line in lines))
     for folder in ("weights", "predictions"):
         for file in (run.path / folder).glob("[0-9]*.np?"):
             if float(file.stem) > moment:

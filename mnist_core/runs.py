@@ -25,7 +25,6 @@ import secrets
 import shutil
 import socket
 import time
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,7 +32,6 @@ from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -41,6 +39,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from mnist_core.config import TrainConfig
+from mnist_core.files import UNREADABLE, read_json, write_json
 
 RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 STATES = "queued running paused completed stopped diverged failed interrupted".split()
@@ -54,7 +53,6 @@ METRICS = [
     "val_loss", "val_accuracy", "seconds", "images_per_second", "learning_rate",
 ]  # fmt: skip
 LIBRARIES = ("keras", "tensorflow-cpu", "tensorflow", "numpy")
-UNREADABLE = (OSError, ValueError, EOFError, KeyError, BadZipFile, zlib.error, NotImplementedError)
 NO_CONTROL = {"run_until": None, "learning_rate": None, "stop": False, "revision": 0}
 
 
@@ -71,25 +69,6 @@ def runs_folder() -> Path:
 def now() -> str:
     """Return the time in UTC as ISO 8601 text with microseconds."""
     return datetime.now(UTC).isoformat(timespec="microseconds")
-
-
-def write_json(path: Path, data: dict[str, Any]) -> None:
-    """Write a JSON file so that a reader sees the old or the new one, never half of it."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(3)}")
-    try:
-        beside.write_text(json.dumps(data))
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Return a JSON object, or {} where the file is missing or is none."""
-    with contextlib.suppress(OSError, ValueError):
-        data = json.loads(path.read_text())
-        if isinstance(data, dict):
-            return data
-    return {}
 
 
 @dataclass(frozen=True)

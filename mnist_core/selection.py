@@ -87,12 +87,21 @@ class Subset:
         pairs = zip(self.of_test, self.index, strict=True)
         return [f"{'test' if test else 'training'} image {index:,}" for test, index in pairs]
 
+    def captions(self) -> list[str]:
+        """Return "training image 1,234: 7" for each."""
+        return [f"{name}: {label}" for name, label in zip(self.names(), self.labels, strict=True)]
+
 
 def ids_of(dataset: Dataset, split: str) -> np.ndarray:
     """Return the ids of a split ("training", "test" or "both"), int64, in order."""
     trained, total = len(dataset.train), len(dataset.train) + len(dataset.test)
     bounds = {"training": (0, trained), "test": (trained, total), "both": (0, total)}
     return np.arange(*bounds[split])
+
+
+def test_ids(dataset: Dataset, index: np.ndarray) -> np.ndarray:
+    """Return the ids of test images given by their index in the test set, int64."""
+    return len(dataset.train) + np.asarray(index, np.int64)
 
 
 def one_image(dataset: Dataset, one: int) -> Subset:

@@ -33,9 +33,7 @@ def digits(found):
         st.button("Show all images", on_click=filters.show_all, key="show_all")
     digit_grid(
         shown.images,
-        captions=[
-            f"{name}: {label}" for name, label in zip(shown.names(), shown.labels, strict=True)
-        ],
+        captions=shown.captions(),
         selected=shown.position(chosen.opened()),
         on_pick=lambda i: chosen.open_image(shown.ids[i]),
         chosen=shown.positions(chosen.ids()),

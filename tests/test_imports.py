@@ -12,12 +12,12 @@ PROJECT = Path(__file__).resolve().parent.parent
 FILES = [*PROJECT.glob("*.py"), *PROJECT.glob("pages/*.py"), *PROJECT.glob("mnist_core/**/*.py")]
 # From the bottom up; a module imports from the rows below its own, and the screens from their own.
 ROWS = [
-    "config download wording paper view",
+    "config download files wording paper view",
     "data",
     "models traits neighbours runs",
-    "selection evaluation recording",
-    "recorder inference figures maps slices export",
-    "data_figures",
+    "selection evaluation recording marks",
+    "recorder inference figures maps slices export calibration comparison history label_faults",
+    "data_figures evaluation_figures confusion_figures",
     "training analyses",
     "workers",
     "__main__ ui",

@@ -19,7 +19,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from mnist_core import recording, runs
+from mnist_core import files, recording, runs
 from mnist_core.config import TrainConfig, dense_stack
 from mnist_core.workers import PROJECT
 
@@ -103,9 +103,9 @@ def clock(monkeypatch):
 
 def test_a_reader_never_sees_half_a_json_file(tmp_path):
     path = tmp_path / "status.json"
-    runs.write_json(path, {"fill": [0] * 20_000})
+    files.write_json(path, {"fill": [0] * 20_000})
     writing = threading.Thread(
-        target=lambda: [runs.write_json(path, {"fill": [n] * 20_000}) for n in range(100)]
+        target=lambda: [files.write_json(path, {"fill": [n] * 20_000}) for n in range(100)]
     )
     writing.start()
     reads = 0
@@ -142,10 +142,10 @@ def test_a_reader_sees_only_whole_moments_while_they_are_written(root):
 
 def test_a_write_that_fails_keeps_the_old_file_and_leaves_nothing_beside(tmp_path, monkeypatch):
     path = tmp_path / "status.json"
-    runs.write_json(path, {"state": "old"})
+    files.write_json(path, {"state": "old"})
     monkeypatch.setattr(os, "replace", failing(28, "No space left on device"))
     with pytest.raises(OSError, match="No space"):
-        runs.write_json(path, {"state": "new"})
+        files.write_json(path, {"state": "new"})
     assert json.loads(path.read_text()) == {"state": "old"}
     assert list(tmp_path.iterdir()) == [path]
 

@@ -15,7 +15,7 @@ import numpy as np
 import psutil
 import pytest
 
-from mnist_core import data, recording, runs, workers
+from mnist_core import data, files, recording, runs, workers
 from mnist_core.config import TrainConfig, dense_stack
 
 TINY = TrainConfig(layers=dense_stack((16,), "relu", 0.0), epochs=2, name="tiny")
@@ -400,7 +400,7 @@ def test_a_killed_trainer_costs_the_epoch_and_nothing_else(started, queue):
     wait_for(lambda: tended(after))
     assert now(after).state == "completed"
     assert now(after).status["pid"] != trainer.pid
-    status = runs.read_json(killed.path / "status.json")  # now it is written, not only concluded
+    status = files.read_json(killed.path / "status.json")  # now it is written, not only concluded
     assert (status["state"], bool(status["ended"])) == ("interrupted", True)
 
     runs.resume(killed)
@@ -488,4 +488,4 @@ def test_no_process_outlives_its_server_by_more_than_a_few_seconds(started, digi
     assert interrupted.state == "interrupted"
     assert "The app was closed" in interrupted.status["reason"]
     assert interrupted.moments[-1] == pytest.approx(interrupted.position, abs=1e-3)
-    assert runs.read_json(run.path / "status.json")["state"] == "interrupted"
+    assert files.read_json(run.path / "status.json")["state"] == "interrupted"

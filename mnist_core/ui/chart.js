@@ -56,13 +56,14 @@ function theme(style, selectable) {
   return { layout, data: { heatmap: [{ colorscale: layout.colorscale.sequential, colorbar }] } };
 }
 
-function describe(point) {
+function describe(point, event) {
   const plain = (value) => (ArrayBuffer.isView(value) ? Array.from(value) : value ?? null);
   return {
     x: plain(point.x),
     y: plain(point.y),
     customdata: plain(point.customdata),
     curve: point.curveNumber,
+    add: Boolean(event.shiftKey || event.ctrlKey || event.metaKey),
     at: Date.now(), // makes two clicks on one cell two different reports
   };
 }
@@ -70,6 +71,7 @@ function describe(point) {
 function create(box) {
   const node = box.querySelector(".mnist-chart-plot");
   const note = box.querySelector(".mnist-chart-note");
+  const saves = box.querySelector(".mnist-chart-save");
   const points = createPoints(box, node, () => box.isConnected && draw());
   let [data, report] = [null, null];
   let width = box.clientWidth;
@@ -83,7 +85,7 @@ function create(box) {
     if (touch) touched = Date.now();
     const { left, top } = node.getBoundingClientRect();
     const off = Math.hypot(event.clientX - left - xPixel, event.clientY - top - yPixel);
-    const send = ([point]) => point && report("click", describe(point));
+    const send = ([point]) => point && report("click", describe(point, event));
     // Plotly looks for the point under the pointer at most every 50 ms, so that a quick click comes
     // with the point of a moment ago: then wait for the right one.
     if (off < 2) send(points);
@@ -93,8 +95,19 @@ function create(box) {
   function update(next, setStateValue) {
     [data, report] = [next, setStateValue];
     box.style.height = `${data.height}px`;
+    saves.hidden = !data.save;
     points.update(next, setStateValue);
     return draw();
+  }
+
+  /** Save the chart as it looks, on the page's background. */
+  function save({ target }) {
+    if (!Plotly || !target.dataset.format) return;
+    const paper_bgcolor = getComputedStyle(box).getPropertyValue("--st-background-color").trim();
+    const figure = { data: node.data, layout: { ...node.layout, paper_bgcolor } };
+    const { width, height } = node.layout;
+    const { format } = target.dataset;
+    Plotly.downloadImage(figure, { format, filename: data.save, width, height, scale: 2 });
   }
 
   async function draw() {
@@ -129,6 +142,7 @@ function create(box) {
   // The box has a fixed height, so only its width can change, and never because of the drawing.
   const observer = new ResizeObserver(() => box.clientWidth !== width && draw());
   observer.observe(box);
+  saves.addEventListener("click", save);
   return { update, destroy };
 }
 

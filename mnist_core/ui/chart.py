@@ -28,6 +28,10 @@ _CHART = st.components.v2.component(
     "mnist_lab.chart",
     html="""<div class="mnist-chart">
     <div class="mnist-chart-plot"></div><p class="mnist-chart-note"></p>
+    <div class="mnist-chart-save" hidden>
+      <button type="button" data-format="png" title="Save as PNG">PNG</button>
+      <button type="button" data-format="svg" title="Save as SVG">SVG</button>
+    </div>
     <div class="mnist-chart-tip" hidden><canvas width="28" height="28"></canvas><span></span></div>
     </div>""",
     css=(_HERE / "chart.css").read_text(encoding="utf-8"),
@@ -60,6 +64,7 @@ def chart(
     on_select: Callable[[list[int], bool], None] | None = None,
     digits: StoredDigits | None = None,
     label: str = "",
+    save_as: str = "",
     config: dict[str, Any] | None = None,
 ) -> dict[str, Any] | None:
     """Show a figure on the node that `key` has had since the page was opened.
@@ -68,7 +73,9 @@ def chart(
     like work wherever a figure names a colour. Zoom is kept as long as `layout.uirevision` is.
     `height` is in CSS pixels, `config` is plotly.js's. With `on_click` (True, or a function that
     gets the click before the rerun) a click is returned once, in the rerun that it causes:
-    {"x", "y", "customdata", "curve"}, with None for what the trace has not; otherwise None.
+    {"x", "y", "customdata", "curve", "add"}, with None for what the trace has not; otherwise None.
+    "add" tells that Shift or Ctrl was held. With `save_as`, a file's name, two buttons above the
+    chart save it as PNG and SVG.
 
     `on_select` gets the customdata of the points in a drawn box or lasso, and whether they are
     added to what is selected (Shift was held), before the rerun. Such a chart, named by `label`,
@@ -89,7 +96,7 @@ def chart(
 
     data = {"figure": to_json_plotly(spec), "height": height, "config": config or {}}
     data |= {"clickable": bool(on_click), "selectable": bool(on_select)}
-    data |= {"digits": digits and digits.token, "label": label}
+    data |= {"digits": digits and digits.token, "label": label, "save": save_as}
     state = _CHART(
         key=key, data=data, height=height, on_click_change=clicked, on_select_change=selected
     )
@@ -129,7 +136,7 @@ class StoredDigits:
 
 
 def _public(click: dict[str, Any]) -> dict[str, Any]:
-    return {name: click.get(name) for name in ("x", "y", "customdata", "curve")}
+    return {name: click.get(name) for name in ("x", "y", "customdata", "curve", "add")}
 
 
 def load_plotly() -> None:

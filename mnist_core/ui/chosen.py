@@ -16,6 +16,7 @@ from mnist_core.ui import resources
 
 NAMES = ("data", "selected", "slice", "images", "image")
 HELD = ("selected", "slices", "images", "opened")
+NOTHING = {"selected": np.empty(0, np.int64), "slices": {}, "images": "", "opened": None}
 SELECTION = "selection"  # the name under which the selection itself can be chosen
 MOST_SLICES = 8
 
@@ -32,7 +33,7 @@ def arrive() -> None:
     held = state["images_held"]
     if state["images_of"] is not None:
         held[state["images_of"]] = {name: state[name] for name in HELD}
-    nothing = {"selected": np.empty(0, np.int64), "slices": {}, "images": "", "opened": None}
+    nothing = NOTHING | {"slices": {}}
     state.update(held.get(dataset.fingerprint, nothing), images_of=dataset.fingerprint)
     link = state["link"]
     state["link_problems"] = []
@@ -107,9 +108,11 @@ def fits(found: np.ndarray) -> bool:
     return len(found) <= slices.LARGEST
 
 
-def opened() -> int | None:
-    """Return the id of the opened image, or None."""
-    return st.session_state["opened"]
+def opened(fingerprint: str | None = None) -> int | None:
+    """Return the id of the opened image, or None; `fingerprint` None: of the app's dataset."""
+    if fingerprint in (None, st.session_state["images_of"]):
+        return st.session_state["opened"]
+    return st.session_state["images_held"].get(fingerprint, {}).get("opened")
 
 
 def opened_of(shown: selection.Subset) -> int | None:
@@ -118,11 +121,13 @@ def opened_of(shown: selection.Subset) -> int | None:
     return first if opened() is None else opened()
 
 
-def open_image(number: int, page: int | None = None) -> None:
-    """Open an image by its id; `page` is the grid's page that shows it."""
-    st.session_state["opened"] = int(number)
-    if page is not None:
-        st.session_state["browse_page"] = page
+def open_image(number: int, fingerprint: str | None = None) -> None:
+    """Open an image by its id; `fingerprint` None: of the dataset the app runs on."""
+    if fingerprint in (None, st.session_state["images_of"]):
+        st.session_state["opened"] = int(number)
+    else:
+        held = st.session_state["images_held"].setdefault(fingerprint, NOTHING | {"slices": {}})
+        held["opened"] = int(number)
 
 
 def show_problems(place) -> None:

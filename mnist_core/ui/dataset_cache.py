@@ -8,6 +8,7 @@ import numpy as np
 import streamlit as st
 
 from mnist_core import analyses, maps, neighbours, runs, traits, workers
+from mnist_core.data import Dataset
 from mnist_core.selection import Subset
 from mnist_core.ui import resources
 from mnist_core.ui.chart import StoredDigits
@@ -26,8 +27,10 @@ def all_traits() -> traits.Traits:
     return _known("traits")
 
 
-def training_neighbours() -> neighbours.Neighbours:
-    return _known("neighbours")
+def training_neighbours(dataset: Dataset | None = None) -> neighbours.Neighbours:
+    """`dataset` None: the one the app runs on."""
+    dataset = dataset or resources.dataset()
+    return _worked_out("neighbours", "", dataset.fingerprint, dataset)
 
 
 def exact_copies() -> dict[str, int]:
@@ -53,8 +56,7 @@ def pca_map(split: str) -> tuple[np.ndarray, float]:
 
 def _digits(dataset, split: str) -> StoredDigits:
     found = map_sample(split)
-    captions = [f"{name}: {label}" for name, label in zip(found.names(), found.labels, strict=True)]
-    return StoredDigits(found.images, captions)
+    return StoredDigits(found.images, found.captions())
 
 
 _KINDS = {

@@ -3,7 +3,12 @@
 
 const GAP = 8; // CSS pixels between digits: room for the rings
 const LARGEST = 16e6; // pixels that every browser gives a canvas
-const SIGNS = { right: "M4 10l4 4 8-9", wrong: "M5 5l10 10M15 5L5 15" }; // in a square of 20
+const SIGNS = {
+  // in a square of 20
+  right: "M4 10l4 4 8-9",
+  wrong: "M5 5l10 10M15 5L5 15",
+  unclear: "M6 7a4 4 0 1 1 5 4q-1 .5-1 2M10 16v1",
+};
 
 /** A border and a corner badge, its sign drawn as lines: not every font has it. */
 function drawMark(context, mark, colour, on, [x, y, side, dots]) {
@@ -27,24 +32,36 @@ function create(root) {
   let [data, pixels, report, sent] = [{ count: 0 }, null, null, {}];
   let [cell, columns, width, version, painted, swallow] = [0, 1, 0, 0, "", false];
   let [hovered, focused, selected, anchor] = [null, 0, null, 0];
+  // The sheet is a row of slots: digits, and before each group of digits a tile with its name.
+  let [slots, slotOf] = [[], []];
 
   const pitch = () => cell + GAP;
-  const place = (i) => [(i % columns) * pitch(), Math.floor(i / columns) * pitch()];
+  const placeOf = (slot) => [(slot % columns) * pitch(), Math.floor(slot / columns) * pitch()];
+  const place = (i) => placeOf(slotOf[i]);
   const range = (a, b) =>
     Array.from({ length: Math.abs(a - b) + 1 }, (_, step) => Math.min(a, b) + step);
   const layout = { place, cell: () => cell, covering };
   const chosen = createSelecting(find(".chosen"), find(".band"), layout);
+
+  function arrange() {
+    const tiles = new Map((data.groups ?? []).map(({ start, lines }) => [start, { lines }]));
+    [slots, slotOf] = [[], []];
+    for (let i = 0; i < data.count; i++) {
+      if (tiles.has(i)) slots.push(tiles.get(i));
+      slotOf.push(slots.push(i) - 1);
+    }
+  }
 
   function draw() {
     width = sheet.clientWidth;
     if (!width || !data.token) return; // in a hidden tab: the observer calls again
     columns = data.columns ?? Math.max(1, Math.floor((width + GAP) / (data.cell + GAP)));
     cell = Math.max(1, Math.min(data.cell, (width + GAP) / columns - GAP));
-    const rows = Math.ceil(data.count / columns);
+    const rows = Math.ceil(slots.length / columns);
     const down = Math.max(0, rows * pitch() - GAP);
     sheet.style.height = `${down}px`;
     canvas.hidden = !down;
-    if (down) paint(Math.min(columns, data.count) * pitch() - GAP, down);
+    if (down) paint(Math.min(columns, slots.length) * pitch() - GAP, down);
     const aria = { ariaLabel: data.label, ariaRowCount: rows, ariaColCount: columns };
     Object.assign(sheet, aria, { tabIndex: down ? 0 : -1 });
     chosen.show();
@@ -56,7 +73,7 @@ function create(root) {
     const css = (name) => getComputedStyle(root).getPropertyValue(`--st-${name}`);
     const dots = Math.min(devicePixelRatio, Math.sqrt(LARGEST / (across * down)), 3e4 / down);
     const inks = ["text-color", "secondary-background-color"].map(css);
-    const now = JSON.stringify([data.token, data.marks, across, down, dots, inks]);
+    const now = JSON.stringify([data.token, data.marks, data.groups, across, down, dots, inks]);
     if (now === painted) return; // a selection changes only what lies above
     painted = now;
     [canvas.width, canvas.height] = [Math.round(across * dots), Math.round(down * dots)];
@@ -65,7 +82,11 @@ function create(root) {
     const context = canvas.getContext("2d");
     context.imageSmoothingEnabled = false;
     const side = Math.round(cell * dots);
-    const colours = { right: css("green-color"), wrong: css("red-color") };
+    const colours = {
+      right: css("green-color"),
+      wrong: css("red-color"),
+      unclear: css("gray-color"),
+    };
     const [paper, on] = [inks[1], css("background-color")];
     for (let i = 0; i < data.count; i++) {
       const [x, y] = place(i).map((size) => Math.round(size * dots));
@@ -76,6 +97,17 @@ function create(root) {
       const mark = data.marks?.[i];
       if (mark) drawMark(context, mark, colours[mark], on, [x, y, side, dots]);
     }
+    slots.forEach((entry, slot) => {
+      if (typeof entry === "number") return;
+      const [x, y] = placeOf(slot).map((size) => size * dots);
+      context.fillStyle = inks[0];
+      context.textAlign = "center";
+      entry.lines.forEach((line, number) => {
+        const size = cell * dots * (number ? 0.24 : 0.34);
+        context.font = `${number ? 400 : 700} ${size}px ${css("font")}`;
+        context.fillText(line, x + side / 2, y + side * (number ? 0.82 : 0.5));
+      });
+    });
   }
 
   function showRings() {
@@ -89,8 +121,8 @@ function create(root) {
     }
     showTip(hovered ?? (sheet.matches(":focus-visible") ? focused : null));
     const active = find("#active");
-    active.ariaRowIndex = Math.floor(focused / columns) + 1;
-    active.ariaColIndex = (focused % columns) + 1;
+    active.ariaRowIndex = Math.floor((slotOf[focused] ?? 0) / columns) + 1;
+    active.ariaColIndex = ((slotOf[focused] ?? 0) % columns) + 1;
     active.ariaSelected = data.chosen ? chosen.has(focused) : focused === selected;
     const caption = data.captions?.[focused] || `${focused + 1} of ${data.count}`;
     const taken = data.chosen && chosen.has(focused) ? "selected" : null;
@@ -112,8 +144,8 @@ function create(root) {
     const box = canvas.getBoundingClientRect();
     const [x, y] = [event.clientX - box.left, event.clientY - box.top];
     const [column, row] = [Math.floor(x / pitch()), Math.floor(y / pitch())];
-    const i = row * columns + column;
-    const inside = x >= 0 && y >= 0 && column < columns && i < data.count;
+    const i = column < columns ? slots[row * columns + column] : null;
+    const inside = x >= 0 && y >= 0 && typeof i === "number";
     return inside && x % pitch() <= cell && y % pitch() <= cell ? i : null;
   }
 
@@ -183,16 +215,23 @@ function create(root) {
     });
   }
 
+  /** The digit in a slot, or the next one in a direction where a tile is; -1 where none is. */
+  function digitIn(slot, step) {
+    while (slot in slots && typeof slots[slot] !== "number") slot += step;
+    return slots[slot] ?? -1;
+  }
+
   function onKey(event) {
-    const row = Math.floor(focused / columns) * columns;
+    const at = slotOf[focused] ?? 0;
+    const row = Math.floor(at / columns) * columns;
     const last = data.count - 1;
     const goals = {
       ArrowLeft: focused - 1,
       ArrowRight: focused + 1,
-      ArrowUp: focused - columns,
-      ArrowDown: focused + columns,
-      Home: event.ctrlKey ? 0 : row,
-      End: event.ctrlKey ? last : Math.min(row + columns - 1, last),
+      ArrowUp: digitIn(at - columns, 1),
+      ArrowDown: digitIn(at + columns, 1),
+      Home: event.ctrlKey ? 0 : digitIn(row, 1),
+      End: event.ctrlKey ? last : digitIn(Math.min(row + columns, slots.length) - 1, -1),
       Enter: focused,
       " ": focused,
     };
@@ -230,6 +269,7 @@ function create(root) {
     const images = !fresh ? pixels : next.count ? await inflate(next.images) : null;
     if (mine !== version) return; // newer images came while these were unpacked
     [data, pixels] = [next, images];
+    arrange();
     if (fresh) hovered = null;
     focused = Math.max(0, Math.min(focused, data.count - 1));
     // A rerun that has not yet heard of the last pick must not undo it.

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import itertools
 import zlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -30,6 +32,7 @@ _HTML = """
   <div class="unseen live" aria-live="polite"></div>
 </div>
 """
+MARKS = {"", "right", "wrong", "unclear"}
 _HERE = Path(__file__).parent
 _GRID = st.components.v2.component(
     "mnist_lab.digit_grid",
@@ -53,6 +56,7 @@ def digit_grid(
     chosen: Collection[int] | None = None,
     on_choose: Callable[[list[int]], None] | None = None,
     tapping: bool = False,
+    groups: Mapping[str, int] | None = None,
     cell: int = 56,
     columns: int | None = None,
     height: int | None = None,
@@ -60,19 +64,23 @@ def digit_grid(
 ) -> int | None:
     """Show digits and return the index of the picked one, or None.
 
-    `images` is uint8 (N, 28, 28), 0 = background; `captions` has N strings; `marks` has N of "",
-    "right", "wrong". `selected` is highlighted until another digit is picked: what is returned is
-    a digit just picked, else `selected`, else the one picked last among these very images.
-    `on_pick` gets a picked index before the rerun that it causes.
+    `images` is uint8 (N, 28, 28), 0 = background; `captions` has N strings, `marks` N of MARKS.
+    `selected` is highlighted until another digit is picked: what is returned is a digit just
+    picked, else `selected`, else the one picked last among these very images. `on_pick` gets a
+    picked index before the rerun that it causes.
 
     With `chosen`, the indices of several selected digits, people can select more or fewer:
     `on_choose` gets all that are selected now, before the rerun. A click, a Shift-click, a
     Ctrl-click or a drawn rectangle does it; with `tapping` every tap.
 
-    `cell` is a digit's side in CSS pixels, `columns` None as many as fit; with `height` the grid
-    scrolls inside. Raises ValueError for a wrong shape, dtype, length, mark or index.
+    `groups` maps the name of each group of digits to how many it has, in their order; its name and
+    number stand before it. `cell` is a digit's side in CSS pixels, `columns` None as many as fit;
+    with `height` the grid scrolls inside. Raises ValueError for a wrong shape, dtype, length, mark
+    or index.
     """
     n = _checked(images, captions, marks, selected, chosen)
+    if groups is not None and sum(groups.values()) != n:
+        raise ValueError(f"Expected groups of {n} digits in all. Received: {groups}.")
     raw = np.ascontiguousarray(images).tobytes()
     token = f"{n}-{hashlib.blake2b(raw, digest_size=8).hexdigest()}"
     state = st.session_state.get(key) or {}
@@ -102,12 +110,21 @@ def digit_grid(
         "selected": None if selected is None else int(selected),  # JSON knows no numpy integers
         "chosen": None if chosen is None else [int(i) for i in chosen],
         "tapping": tapping,
+        "groups": groups and _tiles(groups),
         "heard": {"selected": pick.get("at"), "chosen": choice.get("at")},
         **{"cell": cell, "columns": columns, "height": height, "label": label},
     }
     _GRID(key=key, data=data, on_selected_change=picked, on_chosen_change=chose)
     st.session_state[seen] = pick
     return data["selected"]
+
+
+def _tiles(groups: Mapping[str, int]) -> list[dict[str, Any]]:
+    starts = [0, *itertools.accumulate(groups.values())]
+    return [
+        {"start": start, "lines": [name, str(number)]}
+        for start, (name, number) in zip(starts, groups.items(), strict=False)
+    ]
 
 
 def digits_for_browser(raw: bytes) -> str:
@@ -122,8 +139,8 @@ def _checked(images, captions, marks, selected, chosen) -> int:
     for name, given in {"captions": captions, "marks": marks}.items():
         if given is not None and len(given) != n:
             raise ValueError(f"Expected {n} {name}, one an image. Received: {len(given)}.")
-    if marks is not None and not set(marks) <= {"", "right", "wrong"}:
-        raise ValueError(f'Expected marks "", "right" or "wrong". Received: {set(marks)}.')
+    if marks is not None and not set(marks) <= MARKS:
+        raise ValueError(f"Expected marks among {sorted(MARKS)}. Received: {set(marks)}.")
     for index in (selected, *(chosen if chosen is not None else ())):
         if index is not None and not 0 <= index < n:
             raise ValueError(f"Expected indices in 0 … {n - 1}. Received: {index}.")

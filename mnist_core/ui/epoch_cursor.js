@@ -1,9 +1,10 @@
 // A transport bar over the recorded moments of a run: play, pause, drag.
 
-const PACE = 240; // milliseconds from moment to moment while playing: four a second
+const PACE = 200; // milliseconds from moment to moment while playing: five a second
 const DRAG = 125; // at least, between two reports while dragging
 const LOOK = 10; // between two looks at whether the page is ready for the next report
 const PATIENCE = 10000; // without an answer, playing ends
+const LOOP = "M7 7h10v3l4-4-4-4v3H5v6h2zM17 17H7v-3l-4 4 4 4v-3h12v-6h-2z";
 const ICONS = { Play: "M6 4v16l14-8z", Pause: "M5 4h5v16H5zM14 4h5v16h-5z" };
 
 /** Whether the page has drawn all of the last rerun, and not only this bar at its top. */
@@ -13,11 +14,13 @@ function pageIsIdle() {
 }
 
 function create(root) {
-  const [button, slider, output] = ["button", "input", "output"].map((n) => root.querySelector(n));
+  const parts = ["button.play", "button.loop", "input", "output"];
+  const [button, loop, slider, output] = parts.map((name) => root.querySelector(name));
   let data = { labels: [], index: 0 };
   let [report, sent, reported, sentAt] = [null, null, 0, 0];
-  let [playing, dragging, timer] = [false, false, 0];
+  let [playing, looping, dragging, timer] = [false, false, false, 0];
 
+  loop.querySelector("path").setAttribute("d", LOOP);
   const last = () => data.labels.length - 1;
   const shown = () => Number(slider.value);
   const answered = () => sent === null || data.heard === sent;
@@ -51,11 +54,11 @@ function create(root) {
     if (shown() !== reported) {
       if (waited >= DRAG && (ready || !dragging)) send();
     } else if (playing && ready && waited >= PACE) {
-      if (shown() < last()) {
-        show(shown() + 1);
+      if (shown() < last() || looping) {
+        show(shown() < last() ? shown() + 1 : 0);
         send();
       }
-      if (shown() >= last()) stop();
+      if (shown() >= last() && !looping) stop();
     } else if (playing && waited > PATIENCE) stop();
     if (playing || shown() !== reported) timer = setTimeout(tick, LOOK);
   }
@@ -70,7 +73,7 @@ function create(root) {
     data = next;
     const busy = !answered() || playing || dragging || shown() !== reported;
     slider.max = Math.max(0, last());
-    slider.disabled = button.disabled = last() < 1;
+    slider.disabled = button.disabled = loop.disabled = last() < 1;
     // As wide as the longest caption, so that the slider keeps its length.
     const captions = data.labels.map((_, i) => caption(i));
     output.textContent = captions.sort((a, b) => b.length - a.length)[0] ?? "";
@@ -86,6 +89,10 @@ function create(root) {
     if (playing && shown() >= last()) show(0);
     else show(shown());
     tick();
+  });
+  loop.addEventListener("click", () => {
+    looping = !looping;
+    loop.setAttribute("aria-pressed", looping);
   });
   slider.addEventListener("input", () => {
     [playing, dragging] = [false, true];

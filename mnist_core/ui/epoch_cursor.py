@@ -9,7 +9,12 @@ import streamlit as st
 
 _HTML = """
 <div class="cursor" role="group" aria-label="Epoch">
-  <button type="button"><svg viewBox="0 0 24 24" aria-hidden="true"><path /></svg></button>
+  <button type="button" class="play">
+    <svg viewBox="0 0 24 24" aria-hidden="true"><path /></svg>
+  </button>
+  <button type="button" class="loop" aria-pressed="false" aria-label="Play again and again"
+    title="Play again and again"><svg viewBox="0 0 24 24" aria-hidden="true"><path /></svg>
+  </button>
   <input type="range" min="0" max="0" step="1" aria-label="Epoch" />
   <output aria-live="off"></output>
 </div>

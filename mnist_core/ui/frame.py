@@ -117,6 +117,11 @@ def current_run() -> runs.Run | None:
     return st.session_state.get("_current")
 
 
+def all_runs() -> list[runs.Run]:
+    """Return all runs, newest first."""
+    return st.session_state["_runs"]
+
+
 def current_moment() -> float | None:
     """Return the recorded moment under the epoch cursor, or None when nothing is recorded."""
     run = current_run()
@@ -162,7 +167,7 @@ def resolve() -> list[runs.Run]:
             text = wording.verbatim(asked[:20])
             notice.warning(f"“{text}” is not an epoch. The latest is shown.")
             st.session_state["epoch"] = None
-    st.session_state["_current"] = current
+    st.session_state.update(_current=current, _runs=found)
     return found
 
 
@@ -192,7 +197,7 @@ def _viewers_time(run: runs.Run) -> datetime:
     return queued
 
 
-def _labels(listed: list[runs.Run]) -> dict[str, str]:
+def run_labels(listed: list[runs.Run]) -> dict[str, str]:
     """Return id -> label; the browser knows options by their labels, so no two may be equal."""
     labels = {run.id: run_label(run) for run in listed}
     often = Counter(labels.values())
@@ -211,7 +216,7 @@ def transport(found: list[runs.Run]) -> None:
         if run is None:
             st.caption("No run yet: train one, and it can be played back here.")
             return
-        labels = _labels([run, *found])
+        labels = run_labels([run, *found])
         st.session_state["picked_run"] = run.id
         st.selectbox(
             "Run",

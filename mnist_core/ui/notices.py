@@ -7,6 +7,7 @@ import streamlit as st
 from mnist_core import runs, wording
 from mnist_core.config import preset
 from mnist_core.evaluation import Evaluation
+from mnist_core.history import History
 from mnist_core.selection import Subset, ids_of
 from mnist_core.ui import chosen, frame, resources
 
@@ -50,6 +51,22 @@ def played() -> tuple[runs.Run, float, Subset, Evaluation]:
         st.error(f"This moment of the run cannot be shown. {error}")
         chosen.choose_images("all test images", run.dataset.get("fingerprint"))
         st.stop()
+
+
+def recorded_history(run: runs.Run, images: Subset) -> History:
+    """Return what the run answered over its epochs to these images; else say why not, and stop."""
+    if not images.of_test.all():
+        st.info("After every epoch only the test set's answers are recorded. Choose test images.")
+        st.stop()
+    try:
+        past = resources.history_of(run)
+    except runs.RunsError as error:
+        st.error(f"This run's epochs cannot be shown. {error}")
+        st.stop()
+    if past.unreadable:
+        epochs = ", ".join(map(wording.epoch, past.unreadable))
+        st.warning(f"Left out, as its predictions cannot be read: epoch {epochs}.")
+    return past.among(images.index)
 
 
 def reason_of(run: runs.Run) -> str:

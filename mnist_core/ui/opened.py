@@ -7,15 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import streamlit as st
 
-from mnist_core import data_figures, figures, runs, traits, wording
+from mnist_core import data_figures, evaluation_figures, runs, traits, wording
 from mnist_core.data import Split
 from mnist_core.selection import Subset
-from mnist_core.ui import chosen, dataset_cache, frame, resources
+from mnist_core.ui import chosen, dataset_cache, frame, resources, walk
 from mnist_core.ui.chart import chart
 from mnist_core.ui.digit_grid import digit_grid
 
 NEIGHBOURS = 16
-STEPS = ((-1, "Previous", "chevron_left", "P"), (1, "Next", "chevron_right", "N"))
 VALUES = {False: "0–255", True: "0–1"}
 
 
@@ -27,7 +26,7 @@ def panel(
     Beside it are its nearest neighbours, or what `instead` draws.
     """
     image, label = one.images[0], int(one.labels[0])
-    _heading(one, label, found, page_size)
+    walk.heading(f"{one.title}: a {label}", one, found, "browse_page", page_size)
     shape = traits.measure_split(Split(image[None], one.labels), dataset_cache.classes())
     centre = (float(shape.centre[0, 0]), float(shape.centre[0, 1]))
     normalized = st.session_state.get("browse_normalized", False)
@@ -59,43 +58,6 @@ def panel(
         else:
             _neighbours(one, image, label)
     _ask_the_network(image, label)
-
-
-def _heading(one: Subset, label: int, found: Subset, page_size: int) -> None:
-    here = found.position(one.ids[0])
-    if here is None:  # a neighbour that the filters leave out: go on from where it was opened
-        here = found.position(st.session_state.get("browse_last"))
-    else:
-        st.session_state["browse_last"] = int(one.ids[0])
-    st.session_state["browse_walk"] = found.ids
-    with st.container(horizontal=True, key="opened_heading", vertical_alignment="center"):
-        st.markdown(f"**{one.title}: a {label}**", width="stretch")
-        for step, title, icon, key in STEPS:
-            to = -1 if here is None else here + step
-            possible = 0 <= to < len(found)
-            st.button(
-                "",
-                icon=f":material/{icon}:",
-                key=f"open_{title.lower()}",
-                shortcut=key,
-                disabled=not possible,
-                help=f"{title} image ({key})" if possible else "No further image in this view.",
-                on_click=_step,
-                args=(step, page_size),
-            )
-
-
-def _step(step: int, page_size: int) -> None:
-    """Open the previous or the next image of those the page walks through.
-
-    From what is opened at the moment of the press: presses can come faster than pages are drawn.
-    """
-    walk, state = st.session_state["browse_walk"], st.session_state
-    here = np.flatnonzero(walk == (-1 if state["opened"] is None else state["opened"]))
-    here = here if len(here) else np.flatnonzero(walk == state["browse_last"])
-    to = int(here[0]) + step if len(here) else 0
-    if 0 <= to < len(walk):
-        chosen.open_image(walk[to], to // page_size + 1)
 
 
 def _shape(image: np.ndarray, shape: traits.Traits, label: int) -> str:
@@ -162,4 +124,4 @@ def _ask_the_network(image: np.ndarray, label: int) -> None:
     except runs.RunsError as error:
         st.error(str(error))
         return
-    chart(figures.probabilities(answer, label), key="browse_answer", height=280)
+    chart(evaluation_figures.probabilities(answer, label), key="browse_answer", height=280)

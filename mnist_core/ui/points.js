@@ -77,7 +77,7 @@ function createPoints(box, node, redraw) {
       current = nearest;
       show(current);
     } else if (current && event.key === "Enter") {
-      report("click", { x: null, y: null, curve: null, customdata: current.digit, at: Date.now() });
+      report("click", { x: null, y: null, curve: null, customdata: current.digit, add: false, at: Date.now() });
     } else if (current && event.key === " ") {
       event.preventDefault();
       report("select", { points: [current.digit], add: true, at: Date.now() });

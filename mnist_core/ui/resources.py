@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 import numpy as np
 import streamlit as st
 
-from mnist_core import data, runs, workers
+from mnist_core import data, history, label_faults, runs, workers
 from mnist_core.config import TrainConfig
 from mnist_core.evaluation import Evaluation, log_softmax
 from mnist_core.selection import Subset
@@ -53,9 +54,14 @@ def dataset_of(run: runs.Run) -> data.Dataset:
 
 def evaluation(run: runs.Run, moment: float) -> Evaluation:
     """Return what the run said of its test set at a recorded moment; raises RunsError."""
-    file = run.path / "predictions" / f"{runs.moment_name(moment)}.npy"
-    recorded_at = file.stat().st_mtime_ns if file.exists() else 0
-    return _evaluation(str(run.path), moment, recorded_at)
+    return _evaluation(str(run.path), moment, _recorded_at(run, "predictions", moment))
+
+
+def _recorded_at(run: runs.Run, folder: str, moment: float) -> int:
+    """Return when a moment was recorded, to tell it from one recorded anew; 0: it was not."""
+    ends = {"predictions": "npy", "weights": "npz"}
+    file = run.path / folder / f"{runs.moment_name(moment)}.{ends[folder]}"
+    return file.stat().st_mtime_ns if file.exists() else 0
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
@@ -68,6 +74,34 @@ def _evaluation(path: str, moment: float, recorded_at: int) -> Evaluation:
         raise runs.RunsError(f"The predictions of epoch {moment:g} do not fit: {error}") from error
 
 
+def history_of(run: runs.Run) -> history.History:
+    """Return what the run answered to its test set at all its moments; raises RunsError."""
+    recorded = tuple((moment, _recorded_at(run, "predictions", moment)) for moment in run.moments)
+    return _history(str(run.path), recorded)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _history(path: str, recorded: tuple) -> history.History:
+    run = runs.read(Path(path).name, Path(path).parent)
+    return history.read(run, dataset_of(run).test.labels)
+
+
+def label_ranking(played: list[tuple[runs.Run, float]]) -> label_faults.Ranking:
+    """Return how likely each test label is wrong, by runs of one dataset at recorded moments.
+
+    Raises RunsError.
+    """
+    key = tuple(
+        (run.id, moment, _recorded_at(run, "predictions", moment)) for run, moment in played
+    )
+    return _label_ranking(key, played)
+
+
+@st.cache_resource(show_spinner=False, max_entries=8)
+def _label_ranking(key: tuple, _played: list) -> label_faults.Ranking:
+    return label_faults.rank([evaluation(run, moment) for run, moment in _played])
+
+
 def evaluation_of(run: runs.Run, moment: float, subset: Subset) -> Evaluation:
     """Return what the run's network says of some images of its dataset; raises RunsError.
 
@@ -76,17 +110,7 @@ def evaluation_of(run: runs.Run, moment: float, subset: Subset) -> Evaluation:
     if not (~subset.of_test).any():
         recorded = evaluation(run, moment)
         return Evaluation(recorded.labels[subset.index], recorded.logits[subset.index])
-    file = run.path / "weights" / f"{runs.moment_name(moment)}.npz"
-    recorded_at = file.stat().st_mtime_ns if file.exists() else 0
-    logits = _asked(str(run.path), moment, recorded_at, subset.ids.tobytes(), run, subset)
-    return Evaluation(subset.labels, logits)
-
-
-@st.cache_resource(
-    show_spinner="Asking the network: the first answer takes some seconds", max_entries=16
-)
-def _asked(path: str, moment: float, recorded_at: int, ids: bytes, _run, _subset) -> np.ndarray:
-    return _answer(_run, moment, _subset.images)
+    return Evaluation(subset.labels, _asked("logits", run, moment, subset.images))
 
 
 def ask_probabilities(run: runs.Run, moment: float, image: np.ndarray) -> np.ndarray:
@@ -94,14 +118,37 @@ def ask_probabilities(run: runs.Run, moment: float, image: np.ndarray) -> np.nda
 
     The answering process does it; its first answer takes some seconds. Raises RunsError.
     """
-    return np.exp(log_softmax(_answer(run, moment, image[None])[0]))
+    return np.exp(log_softmax(_asked("logits", run, moment, image[None])[0]))
 
 
-def _answer(run: runs.Run, moment: float, images: np.ndarray) -> np.ndarray:
-    """Return logits (N, 10) from the answering process; raises RunsError."""
+def ask_attribution(
+    function: str, run: runs.Run, moment: float, image: np.ndarray, answer: int, other: int
+) -> np.ndarray:
+    """Return what speaks for `answer` rather than `other`, float32 (28, 28); raises RunsError.
+
+    `function` is one of inference.py: saliency, occlusion, integrated_gradients.
+    """
+    return _asked(function, run, moment, image, answer, other)
+
+
+def _asked(function: str, run: runs.Run, moment: float, images: np.ndarray, *digits: int):
+    pixels = hashlib.blake2b(np.ascontiguousarray(images), digest_size=16).digest()
+    recorded_at = _recorded_at(run, "weights", moment)
+    return _kept_answer(function, run.id, moment, recorded_at, pixels, digits, run, images)
+
+
+@st.cache_resource(
+    show_spinner="Asking the network: the first answer takes some seconds", max_entries=32
+)
+def _kept_answer(function: str, run_id, moment, recorded_at, pixels, digits, _run, _images):
+    return _answer(function, _run.path, moment, _images, *digits)
+
+
+def _answer(function: str, *arguments) -> np.ndarray:
+    """Return an answer of the answering process; raises RunsError."""
 
     def ask() -> np.ndarray:
-        return workers.ask("logits", run.path, moment, images).result(ANSWER_SECONDS)
+        return workers.ask(function, *arguments).result(ANSWER_SECONDS)
 
     try:
         try:

@@ -60,9 +60,7 @@ def selected_grid(dataset: Dataset, on_map: np.ndarray) -> None:
     shown = selected[:SHOWN]
     digit_grid(
         shown.images,
-        captions=[
-            f"{name}: {label}" for name, label in zip(shown.names(), shown.labels, strict=True)
-        ],
+        captions=shown.captions(),
         selected=shown.position(chosen.opened()),
         on_pick=lambda i: chosen.open_image(shown.ids[i]),
         columns=4,

@@ -1,0 +1,70 @@
+"""How sure the network is, whether it may be, and what leaving the unsure digits unread gains."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from mnist_core import calibration, evaluation_figures, wording
+from mnist_core.evaluation import Evaluation
+from mnist_core.ui.chart import chart
+
+TARGET = 0.999  # the accuracy that the sentence below the curve asks for
+
+
+def certainty_view(evaluation: Evaluation) -> None:
+    """Draw accuracy against coverage with its threshold, the histogram, and the reliability."""
+    covered = calibration.coverage(evaluation)
+    bins = calibration.confidence_bins(evaluation, bins=10)
+    picture, beside = st.columns([3, 2], gap="medium")
+    with picture:
+        place = st.container(key="coverage_picture")
+        threshold = st.slider(
+            "Read a digit only where the network is at least so sure (%)",
+            0.0,
+            100.0,
+            90.0,
+            0.5,
+            format="%.1f",
+            key="threshold",
+            bind="query-params",
+        )
+        with place:
+            chart(
+                evaluation_figures.coverage(covered, threshold / 100),
+                key="coverage",
+                height=310,
+                on_click=_take_threshold,
+            )
+        st.caption(_in_words(covered, threshold / 100))
+    with beside:
+        chart(evaluation_figures.confidence_histogram(bins), key="histogram", height=205)
+        chart(evaluation_figures.reliability(bins), key="reliability", height=205)
+        st.caption(
+            "Points on the dashed line: as often right as sure",
+            help="Expected calibration error: the mean distance between how sure the network is "
+            "and how often it is then right, over ten bins of confidence, each weighted by its "
+            "digits (Guo et al. 2017). It is 0 where every point lies on the line.",
+        )
+
+
+def _take_threshold(point: dict) -> None:
+    """Move the threshold to the clicked point of the curve."""
+    if point["customdata"] is not None:
+        st.session_state["threshold"] = round(float(point["customdata"]) * 2) / 2
+
+
+def _in_words(covered: calibration.Coverage, threshold: float) -> str:
+    read, right = covered.at(threshold)
+    unread = covered.total - read
+    here = (
+        f"{wording.count(unread, 'digit')} of {covered.total:,} left unread; in the {read:,} read "
+        f"{wording.count(read - right, 'mistake')}."
+    )
+    enough = covered.threshold_for(TARGET)
+    if enough is None:
+        return f"{here} No threshold reaches {wording.percent(TARGET, 1)}."
+    left = covered.total - covered.at(enough)[0]
+    return (
+        f"{here} To be right in {wording.percent(TARGET, 1)} of what it reads, it must leave "
+        f"{wording.count(left, 'digit')} unread: threshold {wording.percent(enough)}."
+    )

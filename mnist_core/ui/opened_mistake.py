@@ -1,0 +1,148 @@
+"""One digit and what the network says of it: probabilities, its life, its neighbours, and why."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from mnist_core import evaluation_figures, history, runs, wording
+from mnist_core.evaluation import Evaluation
+from mnist_core.selection import Subset
+from mnist_core.ui import chosen, dataset_cache, resources, verdicts, walk
+from mnist_core.ui.chart import chart
+from mnist_core.ui.digit_grid import digit_grid
+
+DETAILS = ("Its life", "Nearest", "Why")
+NEAREST = 5  # training digits of a class
+MAPS = {
+    "Saliency": ("saliency", "how much a little more ink at a pixel would speak for it"),
+    "Occlusion": ("occlusion", "how much is lost when 5×5 pixels around it are blanked"),
+    "Integrated gradients": ("integrated_gradients", "what the ink at a pixel adds"),
+}
+
+
+def panel(
+    run: runs.Run,
+    moment: float,
+    images: Subset,
+    evaluation: Evaluation,
+    i: int,
+    found: Subset,
+    page_key: str,
+    page_size: int,
+) -> None:
+    """Draw image number i of the evaluation; previous and next lead through `found`."""
+    one = images[[i]]
+    truth, answer = int(evaluation.labels[i]), int(evaluation.predicted[i])
+    runner_up = int(evaluation.runner_up[i])
+    read = f"a {truth}, read as {answer}"
+    walk.heading(f"{one.title}: {read}", one, found, page_key, page_size)
+    digit, bars = st.columns([2, 3], vertical_alignment="center")
+    with digit:
+        digit_grid(one.images, cell=140, key="mistake_large", label=f"{one.title}, a {truth}")
+    with bars:
+        chart(
+            evaluation_figures.probabilities(evaluation.probabilities[i], truth),
+            key="mistake_probabilities",
+            height=165,
+        )
+    sure, second = evaluation.confidence[i], evaluation.probabilities[i, runner_up]
+    st.caption(
+        f"{wording.percent(sure)} sure; the runner-up is {runner_up} with "
+        f"{wording.percent(second)}. Loss {wording.loss(float(evaluation.losses[i]))}",
+        help="Loss of one image: −ln of the probability given to the true digit. 0 when the "
+        "network is sure and right; the larger, the less it believed in the right answer.",
+    )
+    if one.of_test[0]:
+        verdicts.choose(one, verdicts.of(images.dataset))
+    detail = st.segmented_control(
+        "Details",
+        DETAILS,
+        default=DETAILS[0],
+        required=True,
+        key="detail",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    other = truth if truth != answer else runner_up
+    with st.container(key="mistake_detail"):
+        if detail == "Its life":
+            _life(run, moment, one, truth)
+        elif detail == "Nearest":
+            _nearest(one, answer, other)
+        else:
+            _why(run, moment, one, answer, other)
+
+
+def _life(run: runs.Run, moment: float, one: Subset, truth: int) -> None:
+    if not one.of_test[0]:
+        st.caption("Only test images are recorded after every epoch. This is a training image.")
+        return
+    moments, probabilities = history.life(run, int(one.index[0]))
+    chart(
+        evaluation_figures.life(moments, probabilities, truth, cursor=moment),
+        key="mistake_life",
+        height=190,
+    )
+    right = probabilities.argmax(axis=1) == truth
+    st.caption(history.life_in_words(moments, right))
+
+
+def _nearest(one: Subset, answer: int, other: int) -> None:
+    """Draw the nearest training images of the answer's class and of the other one."""
+    train = one.dataset.train
+    search = dataset_cache.training_neighbours(one.dataset)
+    for digit in (other, answer):
+        left_out = train.labels != digit
+        if not one.of_test[0]:
+            left_out[one.ids[0]] = True
+        index, distances = search.nearest(one.images[0], NEAREST, without=left_out)
+        near = Subset(one.dataset, index)
+        st.markdown(
+            f"Nearest {digit}s, from {distances[0]:.1f} away"
+            if len(near)
+            else f"There is no training image of {digit}.",
+            help="Euclidean distance, pixels from 0 to 1",
+        )
+        digit_grid(
+            near.images,
+            captions=[
+                f"{name}: {far:.2f} away"
+                for name, far in zip(near.captions(), distances, strict=True)
+            ],
+            columns=NEAREST,
+            cell=58,
+            label=f"Nearest training images of {digit}",
+            key=f"nearest_{'answer' if digit == answer else 'other'}",
+        )
+
+
+def _why(run: runs.Run, moment: float, one: Subset, answer: int, other: int) -> None:
+    name = st.segmented_control(
+        "Map",
+        list(MAPS),
+        default="Saliency",
+        required=True,
+        key="why",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    function, meaning = MAPS[name]
+    try:
+        values = resources.ask_attribution(function, run, moment, one.images[0], answer, other)
+    except runs.RunsError as error:
+        st.error(str(error))
+        return
+    chart(
+        evaluation_figures.attribution(values, one.images[0], answer, other),
+        key="attribution",
+        height=215,
+    )
+    st.caption(f"Blue speaks for {answer}, red for {other}: {meaning}.")
+
+
+def opened_of(images: Subset, shown: Subset) -> int | None:
+    """Return the position among `images` of the opened image, or of the first one shown."""
+    here = images.position(chosen.opened(images.dataset.fingerprint))
+    if here is None and len(shown):
+        here = images.position(int(shown.ids[0]))
+    return here

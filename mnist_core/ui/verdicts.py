@@ -1,0 +1,51 @@
+"""What people decide about a test digit: the model's fault, the label's, or unclear."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from mnist_core import marks, runs, wording
+from mnist_core.data import Dataset
+from mnist_core.selection import Subset
+
+SIGNS = {"model": "right", "label": "wrong", "unclear": "unclear"}  # the label's mark in a grid
+SHORT = {"model": "Model", "label": "Label", "unclear": "Unclear"}
+
+
+def of(dataset: Dataset) -> marks.Marks:
+    """Return what is marked in a dataset's test set."""
+    return marks.read(runs.runs_folder(), dataset.fingerprint, len(dataset.test))
+
+
+def choose(one: Subset, marked: marks.Marks) -> None:
+    """Draw whose fault it is, for a Subset of one test image; a press keeps it at once."""
+    index = int(one.index[0])
+    st.session_state["verdict"] = marked.verdicts.get(index)
+    with st.container(horizontal=True, key="verdicts", vertical_alignment="center"):
+        st.markdown("Whose fault?", width="content")
+        st.segmented_control(
+            "Whose fault?",
+            list(marks.VERDICTS),
+            format_func=SHORT.get,
+            key="verdict",
+            on_change=_decided,
+            args=(one.dataset.describe(), index),
+            label_visibility="collapsed",
+            help="**Model**: the label is right, the network errs. **Label**: the label is wrong. "
+            "Kept for everybody who uses this app; press again to take it back.",
+        )
+    if problem := st.session_state.pop("verdict_problem", None):
+        st.error(wording.verbatim(problem))
+
+
+def _decided(dataset: dict, index: int) -> None:
+    try:
+        marks.mark(runs.runs_folder(), dataset, index, st.session_state["verdict"])
+    except runs.RunsError as error:
+        st.session_state["verdict_problem"] = str(error)
+
+
+def problems(marked: marks.Marks) -> None:
+    """Say what of the marks' file could not be read."""
+    for problem in marked.problems:
+        st.warning(wording.verbatim(problem))
