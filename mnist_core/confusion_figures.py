@@ -206,7 +206,7 @@ def confusion_over_time(
     plain = {"showgrid": False, "zeroline": False, "dtick": 1}
     return base(
         [heatmap, *curves(ever, VALIDATION), *curves(DIAGONAL, PAPER)],
-        f"Errors after each epoch; a full cell is {wording.count(top, 'error')}",
+        f"Errors by epoch; a full cell: {top}",
         xaxis=plain | {"title": {"text": "predicted digit"}, "range": [-0.5, 9.5]},
         yaxis=plain | {"title": {"text": "true digit"}, "range": [9.5, -0.5]},
         shapes=_frames([cell for cell in chosen if None not in cell]),

@@ -17,7 +17,6 @@ import tensorflow as tf
 
 from mnist_core import files, models, runs
 
-STEPS = 128  # of the path from black to the image
 PATCH = 5  # pixels: the side of what occlusion blanks out
 
 
@@ -45,39 +44,18 @@ def logits(path: Path, moment: float, images: np.ndarray) -> np.ndarray:
     return np.asarray(network(np.asarray(images, np.uint8), training=False))
 
 
-def _gradients(
-    path: Path, moment: float, pixels: np.ndarray, answer: int, other: int
-) -> np.ndarray:
-    """Return d(log-odds)/d(pixel) for images float32 (N, 28, 28) of 0–1, the same shape."""
-    network = models.after_scaling(_cached(path, moment))
-    inputs = tf.constant(pixels)
-    with tf.GradientTape() as tape:
-        tape.watch(inputs)
-        outputs = network(inputs, training=False)
-        odds = outputs[:, answer] - outputs[:, other]
-    return tape.gradient(odds, inputs).numpy()
-
-
 def saliency(path: Path, moment: float, image: np.ndarray, answer: int, other: int) -> np.ndarray:
     """Return how much the log-odds rise a unit of ink at each pixel: the gradient.
 
     K. Simonyan, A. Vedaldi, A. Zisserman (2014), "Deep Inside Convolutional Networks".
     """
-    return _gradients(path, moment, _scaled(image)[None], answer, other)[0]
-
-
-def integrated_gradients(
-    path: Path, moment: float, image: np.ndarray, answer: int, other: int
-) -> np.ndarray:
-    """Return each pixel's share of what the image's ink adds to the log-odds of a black image.
-
-    The mean gradient on the way from black to the image, times the ink; it sums to the difference,
-    up to the rounding of STEPS midpoints. M. Sundararajan, A. Taly, Q. Yan (2017), "Axiomatic
-    Attribution for Deep Networks".
-    """
-    pixels = _scaled(image)
-    way = ((np.arange(STEPS, dtype=np.float32) + 0.5) / STEPS)[:, None, None]
-    return pixels * _gradients(path, moment, way * pixels, answer, other).mean(axis=0)
+    network = models.after_scaling(_cached(path, moment))
+    pixels = tf.constant(image[None], tf.float32) / 255
+    with tf.GradientTape() as tape:
+        tape.watch(pixels)
+        outputs = network(pixels, training=False)[0]
+        odds = outputs[answer] - outputs[other]
+    return tape.gradient(odds, pixels)[0].numpy()
 
 
 def occlusion(path: Path, moment: float, image: np.ndarray, answer: int, other: int) -> np.ndarray:
@@ -93,7 +71,3 @@ def occlusion(path: Path, moment: float, image: np.ndarray, answer: int, other: 
     said = logits(path, moment, np.concatenate([image[None], blanked]))
     odds = said[:, answer] - said[:, other]
     return (odds[0] - odds[1:]).reshape(image.shape)
-
-
-def _scaled(image: np.ndarray) -> np.ndarray:
-    return np.asarray(image, np.float32) / 255

@@ -59,53 +59,6 @@ def test_an_empty_run_has_axes_too(recorded):
     np.testing.assert_allclose(told.y, paper.EPOCHS["val_accuracy"] * 100)
 
 
-@pytest.fixture
-def confusion():
-    matrix = np.diag([10] * 10)
-    matrix[4, 9], matrix[9, 4] = 3, 1
-    return matrix
-
-
-def test_confusion_matrix_counts_and_says_the_finding(confusion):
-    figure = figures.confusion_matrix(confusion)
-    heatmap = figure.data[0]
-    assert figure.layout.title.text == "4 is read as 9 most often: 3 times"
-    assert heatmap.z[4][9] == 3 and np.isnan(heatmap.z[4][4])
-    assert heatmap.zmax == 3
-    assert heatmap.hovertext[4][9] == "true 4, predicted 9: 3 images (23.1% of all 4s)"
-    assert heatmap.hovertext[9][4].startswith("true 9, predicted 4: 1 image ")
-    written = {(note.y, note.x): note.text for note in figure.layout.annotations}
-    assert written[4, 4] == "10" and written[9, 4] == "1" and (0, 1) not in written
-    assert figure.layout.yaxis.range[0] > figure.layout.yaxis.range[1]  # true 0 at the top
-
-
-def test_confusion_matrix_in_per_cent_of_the_row(confusion):
-    heatmap = figures.confusion_matrix(confusion, per_cent=True, fade_diagonal=False).data[0]
-    assert heatmap.z[4][9] == pytest.approx(100 * 3 / 13)
-    assert heatmap.z[0][0] == 100
-
-
-def test_confusion_matrix_without_errors_or_without_images():
-    assert figures.confusion_matrix(np.diag([3] * 10)).layout.title.text == "No errors"
-    empty = figures.confusion_matrix(np.zeros((10, 10), int), per_cent=True)
-    assert not np.nansum(empty.data[0].z)
-
-
-def test_the_chosen_cell_has_a_frame(confusion):
-    shape = figures.confusion_matrix(confusion, chosen=(4, 9)).layout.shapes[0]
-    assert (shape.x0, shape.x1, shape.y0, shape.y1) == (8.5, 9.5, 3.5, 4.5)
-
-
-def test_probabilities_colour_the_truth_and_a_wrong_answer():
-    values = np.full(10, 0.02)
-    values[7], values[8] = 0.6, 0.24
-    bars = figures.probabilities(values, true=8)
-    colors = bars.data[0].marker.color
-    assert (colors[8], colors[7]) == (figures.RIGHT, figures.WRONG)
-    assert bars.layout.title.text == "Read as 7, it is 8"
-    assert figures.probabilities(values, true=7).layout.title.text == "Read as 7"
-
-
 @pytest.mark.parametrize(
     ("reached", "planned", "end"),
     [(0, 5, 5), (3, 5, 5), (5, 10, 10), (2, 12, 12), (2, 20, 10), (11, 20, 20), (3, 200, 10),

@@ -144,7 +144,8 @@ def test_modules_with_keras_are_imported_by_each_other_and_by_the_workers_functi
 
 def test_plotly_draws_in_figures_and_is_sent_by_the_chart():
     assert {module_of(file) for file in FILES if "plotly" in packages(file)} == {
-        "mnist_core.figures", "mnist_core.data_figures", "mnist_core.ui.chart",
+        "mnist_core.figures", "mnist_core.data_figures", "mnist_core.evaluation_figures",
+        "mnist_core.confusion_figures", "mnist_core.ui.chart",
     }  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """Every page without a browser: empty, with a run, with bad input. No trainer process starts.
 
-Browse has a file of its own, test_browse.py.
+Browse, Evaluate and Mistakes have files of their own.
 """
 
 import time
@@ -16,8 +16,6 @@ from apptest import (
     evaluation,
     figure,
     go,
-    grid,
-    pick,
     popovers,
     start,
     url,
@@ -29,7 +27,6 @@ from conftest import write_run
 from mnist_core import data, recording, runs, wording
 from mnist_core.config import PRESETS, TrainConfig, dense_stack
 from mnist_core.ui import frame, hyperparameters, live, resources
-from mnist_core.ui.data_store import data_store
 
 pytestmark = pytest.mark.usefixtures("app_on_small_data")
 NEED_A_RUN = ("evaluate", "mistakes")
@@ -304,116 +301,6 @@ def test_home_lists_the_runs_opens_and_deletes_them(root, small, tiny_config):
     assert not at.exception
     assert [run.id for run in runs.list_runs()] == [second.id]
     assert url(at)["run"] == second.id
-
-
-# Evaluate
-
-
-def test_evaluate_shows_the_figures_of_its_evaluation(recorded, small):
-    at = start("evaluate")
-    expected = evaluation(recorded, small)
-    values = [metric.value for metric in at.metric]
-    assert wording.percent(expected.accuracy) in values
-    assert wording.loss(expected.loss) in values
-    assert str(len(expected.errors())) in values
-    table = at.dataframe[0].value
-    assert table["recall"].to_numpy() == pytest.approx(expected.per_class()["recall"].to_numpy())
-
-
-@pytest.mark.parametrize("wrong", [True, False])
-def test_a_cell_of_the_matrix_shows_its_images(wrong, recorded, small):
-    expected = evaluation(recorded, small, 1.0)
-    true, predicted, count = expected.worst_confusion()
-    if not wrong:
-        predicted, count = true, int(expected.confusion[true, true])
-    at = start("evaluate", {"confusion_cell": (true, predicted)}, epoch="1")
-    assert wording.count(count, "image") in words(at)
-    cell = grid(at, "cell_images")
-    assert cell["count"] == count
-    assert set(cell["marks"]) == {"wrong" if wrong else "right"}
-    numbers = [f"test image {i:,}:" for i in expected.select(true, predicted)]
-    assert all(map(str.startswith, cell["captions"], numbers))
-
-
-def test_an_empty_cell_shows_no_image_and_no_error(recorded, small):
-    confusion = evaluation(recorded, small).confusion
-    true, predicted = (int(place) for place in np.argwhere(confusion == 0)[0])
-    at = start("evaluate", {"confusion_cell": (true, predicted)})
-    assert not at.exception
-    assert "0 images" in words(at)
-
-
-def test_per_cent_and_faded_diagonal_change_the_matrix(recorded, small):
-    at = start("evaluate")
-    counts = figure(at, "confusion")
-    at.get_by_key("cells_show").set_value("% of row").run()
-    shares = figure(at, "confusion")
-    assert counts["layout"]["annotations"] != shares["layout"]["annotations"]
-    at.toggle(key="fade_diagonal").set_value(False).run()
-    assert not at.exception
-    assert figure(at, "confusion")["data"][0]["z"] != shares["data"][0]["z"]
-
-
-# Mistakes
-
-
-def test_mistakes_are_those_of_the_evaluation_however_ordered(recorded, small):
-    expected = evaluation(recorded, small, 0.0)
-    at = start("mistakes", epoch="0")
-    for order in ("confidence", "loss", "index"):
-        at.selectbox(key="mistakes_order").set_value(order).run()
-        assert shown_mistakes(at) == list(expected.errors(order=order)[: len(shown_mistakes(at))])
-    true, predicted, count = expected.worst_confusion()
-    at.selectbox(key="mistakes_true").set_value(true).run()
-    at.selectbox(key="mistakes_read").set_value(predicted).run()
-    assert not at.exception
-    assert shown_mistakes(at) == list(expected.errors(true, predicted, "index"))
-    assert len(shown_mistakes(at)) == count
-    assert set(grid(at, "mistakes_grid")["marks"]) == {"wrong"}
-
-
-def shown_mistakes(at):
-    captions = grid(at, "mistakes_grid")["captions"]
-    return [int(caption.split("image ")[1].split(":")[0].replace(",", "")) for caption in captions]
-
-
-def test_mistakes_open_large_with_their_probabilities(recorded, small):
-    expected = evaluation(recorded, small, 1.0)
-    at = start("mistakes", epoch="1")
-    pick(at, "mistakes_grid", 4)
-    index = expected.errors()[4]
-    assert f"image {index}" in words(at)
-    truth, answer = int(small.test.labels[index]), int(expected.predicted[index])
-    title = figure(at, "mistake_probabilities")["layout"]["title"]["text"]
-    assert str(answer) in title and str(truth) in title
-    # The next page's grid has other images: an old choice says nothing about them.
-    at.session_state["epoch_cursor"] = {"moved": {"index": 0, "at": 1}}
-    at.run()
-    assert not at.exception
-    assert f"image {evaluation(recorded, small, 0.0).errors()[0]}" in words(at)
-
-
-def test_many_mistakes_come_in_pages(root, small, tiny_config):
-    many = data.Split(np.tile(small.test.images, (3, 1, 1)), np.tile(small.test.labels, 3))
-    large = replace(small, test=many)
-    data_store().dataset = large
-    run = write_run(root, large, tiny_config)
-    expected = evaluation(run, large, 0.0).errors()
-    at = start("mistakes", epoch="0")
-    first = shown_mistakes(at)
-    assert len(first) < len(expected)
-    at.pagination(key="mistakes_page").set_value(2).run()
-    assert shown_mistakes(at) == list(expected[len(first) : 2 * len(first)])
-
-
-def test_a_filter_without_mistakes_says_so(recorded, small):
-    confusion = evaluation(recorded, small).confusion
-    true, predicted = (int(place) for place in np.argwhere(confusion == 0)[0])
-    at = start("mistakes")
-    at.selectbox(key="mistakes_true").set_value(true).run()
-    at.selectbox(key="mistakes_read").set_value(predicted).run()
-    assert not at.exception
-    assert "no such mistake" in at.info[0].value
 
 
 # Train

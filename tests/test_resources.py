@@ -2,6 +2,7 @@
 
 from concurrent.futures import Future
 from datetime import datetime
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -23,12 +24,13 @@ def future(outcome):
 def answers(monkeypatch):
     """Outcomes of the next questions to the answering process, first first."""
     outcomes = []
+    st.cache_resource.clear()
     monkeypatch.setattr(workers, "ask", lambda *question: future(outcomes.pop(0)))
     return outcomes
 
 
 IMAGE = np.zeros((28, 28), np.uint8)
-RUN = SimpleNamespace(path="somewhere")
+RUN = SimpleNamespace(id="20261122-123000-abcd", path=Path("somewhere"))
 
 
 def test_a_process_that_was_killed_while_idle_is_asked_again(answers):

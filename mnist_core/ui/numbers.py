@@ -64,4 +64,4 @@ def download(run: runs.Run, moment: float, images: Subset, evaluation: Evaluatio
                 key=f"download_{file}",
                 width="stretch",
             )
-        st.caption("The matrix as a picture: the two buttons above it.")
+        st.caption("The matrix as a picture: the two buttons below it.")

@@ -11,13 +11,12 @@ from mnist_core.ui import chosen, dataset_cache, resources, verdicts, walk
 from mnist_core.ui.chart import chart
 from mnist_core.ui.digit_grid import digit_grid
 
-DETAILS = ("Its life", "Nearest", "Why")
 NEAREST = 5  # training digits of a class
 MAPS = {
     "Saliency": ("saliency", "how much a little more ink at a pixel would speak for it"),
-    "Occlusion": ("occlusion", "how much is lost when 5×5 pixels around it are blanked"),
-    "Integrated gradients": ("integrated_gradients", "what the ink at a pixel adds"),
+    "Occlusion": ("occlusion", "how much is lost when the 5×5 pixels around it are blanked"),
 }
+DETAILS = ("Life", "Nearest", *MAPS)
 
 
 def panel(
@@ -65,12 +64,12 @@ def panel(
     )
     other = truth if truth != answer else runner_up
     with st.container(key="mistake_detail"):
-        if detail == "Its life":
+        if detail == "Life":
             _life(run, moment, one, truth)
         elif detail == "Nearest":
             _nearest(one, answer, other)
         else:
-            _why(run, moment, one, answer, other)
+            _why(detail, run, moment, one, answer, other)
 
 
 def _life(run: runs.Run, moment: float, one: Subset, truth: int) -> None:
@@ -116,16 +115,7 @@ def _nearest(one: Subset, answer: int, other: int) -> None:
         )
 
 
-def _why(run: runs.Run, moment: float, one: Subset, answer: int, other: int) -> None:
-    name = st.segmented_control(
-        "Map",
-        list(MAPS),
-        default="Saliency",
-        required=True,
-        key="why",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
+def _why(name: str, run: runs.Run, moment: float, one: Subset, answer: int, other: int) -> None:
     function, meaning = MAPS[name]
     try:
         values = resources.ask_attribution(function, run, moment, one.images[0], answer, other)
@@ -135,7 +125,7 @@ def _why(run: runs.Run, moment: float, one: Subset, answer: int, other: int) -> 
     chart(
         evaluation_figures.attribution(values, one.images[0], answer, other),
         key="attribution",
-        height=215,
+        height=200,
     )
     st.caption(f"Blue speaks for {answer}, red for {other}: {meaning}.")
 

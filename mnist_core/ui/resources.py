@@ -126,7 +126,7 @@ def ask_attribution(
 ) -> np.ndarray:
     """Return what speaks for `answer` rather than `other`, float32 (28, 28); raises RunsError.
 
-    `function` is one of inference.py: saliency, occlusion, integrated_gradients.
+    `function` is a map of inference.py: saliency or occlusion.
     """
     return _asked(function, run, moment, image, answer, other)
 
