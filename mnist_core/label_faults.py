@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -30,11 +31,16 @@ class Ranking:
     instead: np.ndarray
     votes: np.ndarray
 
-    def sort(self, index: np.ndarray) -> np.ndarray:
-        """Return the positions of some images' indices (K,), most suspicious first, int64 (K,)."""
+    @cached_property
+    def place(self) -> np.ndarray:
+        """int64 (N,): where each image stands in the order, 0 for the most suspicious."""
         place = np.empty(len(self.order), np.int64)
         place[self.order] = np.arange(len(self.order))
-        return np.argsort(place[index], kind="stable")
+        return place
+
+    def sort(self, index: np.ndarray) -> np.ndarray:
+        """Return the positions of some images' indices (K,), most suspicious first, int64 (K,)."""
+        return np.argsort(self.place[index], kind="stable")
 
 
 def rank(evaluations: Sequence[Evaluation]) -> Ranking:

@@ -278,7 +278,8 @@ def test_labels_against_which_all_runs_agree_come_first(three, small):
     caption = grid(at, "labels_grid")["captions"][0]
     index = doubtful(at)[0]
     other = (small.test.labels[index] + 3) % 10
-    assert f"3 of 3 runs read something else, mostly {other}" in caption
+    assert f"Number 1 in doubt: 3 of 3 runs read something else, mostly {other}" in caption
+    assert "Number 1 in doubt" in words(at)
     assert f"Test image {index}: a {small.test.labels[index]}, read as {other}" in words(at)
 
 

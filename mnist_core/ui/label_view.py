@@ -34,7 +34,10 @@ def label_view(run: runs.Run, moment: float, images: Subset, evaluation: Evaluat
         shown = images[positions]
         digit_grid(
             shown.images,
-            captions=_captions(shown, ranking, len(played)),
+            captions=[
+                f"{caption}. {_doubt(ranking, i, len(played))}"
+                for caption, i in zip(shown.captions(), shown.index, strict=True)
+            ],
             marks=[verdicts.SIGNS.get(marked.verdicts.get(int(i)), "") for i in shown.index],
             selected=shown.position(chosen.opened(images.dataset.fingerprint)),
             on_pick=lambda i: chosen.open_image(shown.ids[i], images.dataset.fingerprint),
@@ -47,7 +50,15 @@ def label_view(run: runs.Run, moment: float, images: Subset, evaluation: Evaluat
         here = opened_mistake.opened_of(images, shown)
         if here is not None:
             opened_mistake.panel(
-                run, moment, images, evaluation, here, images[found], "labels_page", PAGE_SIZE
+                run,
+                moment,
+                images,
+                evaluation,
+                here,
+                images[found],
+                "labels_page",
+                PAGE_SIZE,
+                said=_doubt(ranking, int(images.index[here]), len(played)),
             )
 
 
@@ -60,11 +71,13 @@ def _tick(run: runs.Run, moment: float) -> list[tuple[runs.Run, float]]:
     ]
     by_id = {one.id: one for one in same}
     labels = frame.run_labels(same)
-    ticked = [one for one in st.session_state.get("label_runs") or [] if one in by_id]
+    chosen_before = st.session_state.get("label_runs") or st.query_params.get_all("ask")
+    ticked = [one for one in chosen_before if one in by_id]
     if not ticked:
         best = sorted(same, key=lambda one: -(one.status.get("test_accuracy") or 0))
         ticked = [one.id for one in best[:TICKED]]
-    st.session_state["label_runs_choice"] = ticked
+    st.session_state["label_runs_choice"] = st.session_state["label_runs"] = ticked
+    st.query_params["ask"] = ticked
     st.multiselect(
         "Ask these runs, each at the cursor's epoch or its last",
         list(by_id),
@@ -85,12 +98,13 @@ def _ticked(known: tuple[str, ...]) -> None:
     st.session_state["label_runs"] = picked
 
 
-def _captions(shown: Subset, ranking: label_faults.Ranking, asked: int) -> list[str]:
-    return [
-        f"{caption}; {ranking.votes[i]} of {asked} runs read something else, mostly "
-        f"{ranking.instead[i]}. The label gets {wording.percent(ranking.self_confidence[i], 1)}"
-        for caption, i in zip(shown.captions(), shown.index, strict=True)
-    ]
+def _doubt(ranking: label_faults.Ranking, index: int, asked: int) -> str:
+    """Return how doubtful the label of a test image is, in words."""
+    return (
+        f"Number {ranking.place[index] + 1:,} in doubt: {ranking.votes[index]} of "
+        f"{wording.count(asked, 'run')} read something else, mostly {ranking.instead[index]}. "
+        f"The label gets {wording.percent(ranking.self_confidence[index], 1)}"
+    )
 
 
 def _summary(run, images: Subset, evaluation: Evaluation, marked: marks.Marks, ranking) -> None:

@@ -28,8 +28,12 @@ def panel(
     found: Subset,
     page_key: str,
     page_size: int,
+    said: str = "",
 ) -> None:
-    """Draw image number i of the evaluation; previous and next lead through `found`."""
+    """Draw image number i of the evaluation; previous and next lead through `found`.
+
+    `said` is what stands below the picture, instead of how sure this network is.
+    """
     one = images[[i]]
     truth, answer = int(evaluation.labels[i]), int(evaluation.predicted[i])
     runner_up = int(evaluation.runner_up[i])
@@ -46,7 +50,8 @@ def panel(
         )
     sure, second = evaluation.confidence[i], evaluation.probabilities[i, runner_up]
     st.caption(
-        f"{wording.percent(sure)} sure; the runner-up is {runner_up} with "
+        said
+        or f"{wording.percent(sure)} sure; the runner-up is {runner_up} with "
         f"{wording.percent(second)}. Loss {wording.loss(float(evaluation.losses[i]))}",
         help="Loss of one image: −ln of the probability given to the true digit. 0 when the "
         "network is sure and right; the larger, the less it believed in the right answer.",

@@ -168,6 +168,24 @@ def offline_server(browser, tmp_path_factory):
     assert not server.errors()
 
 
+@pytest.fixture(scope="session")
+def paper_run(browser, server):
+    """The run that the first button on Home makes, trained to its end."""
+    from . import page as page_says
+
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(server.url)
+    page.get_by_role("button", name="Train the paper's network").click()
+    page.wait_for_url("**/train?run=**")
+    run = page_says.run_of(page)
+    page_says.expect_state(page, "completed", page_says.TRAINING_SECONDS)
+    context.close()
+    status = server.status(run)
+    assert status["test_accuracy"] > (0.965 if server.full else 0.85)
+    return run
+
+
 class Visit:
     """A page in a browser context of its own, and what it complained about or fetched."""
 

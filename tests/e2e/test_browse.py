@@ -10,7 +10,7 @@ import pytest
 from mnist_core import data, maps, slices
 from mnist_core.selection import Subset
 
-from .test_main_path import is_marked, mark, plot, stand_still
+from .page import is_marked, mark, plot, stand_still
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright").expect
 

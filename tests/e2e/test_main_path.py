@@ -1,4 +1,4 @@
-"""The main path in a real browser: look, train live, stop, resume, evaluate, open a mistake."""
+"""The main path in a real browser: look, train live, stop, resume; test_evaluate.py goes on."""
 
 import json
 import os
@@ -9,60 +9,23 @@ import psutil
 import pytest
 
 from .conftest import wait_for
+from .page import (
+    CAPTION,
+    TRAINING_SECONDS,
+    expect_state,
+    is_marked,
+    mark,
+    open_page,
+    plot,
+    press,
+    run_of,
+    stand_still,
+)
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright").expect
 
 PAGES = ("Home", "Browse", "Train", "Evaluate", "Mistakes")
 SIZES = ((1440, 900), (1280, 720), (390, 844))
-TRAINING_SECONDS = 60_000  # ms: about 5 s, and several times that on a busy machine
-CURSOR = ".st-key-cursor input[type=range]"
-CAPTION = ".st-key-cursor output"
-
-
-def plot(page, key):
-    return page.locator(f".st-key-{key} .mnist-chart-plot")
-
-
-def mark(locator):
-    """Mark a node of the page, to recognise it later."""
-    locator.evaluate("node => { node.seenBefore = true }")
-
-
-def is_marked(locator):
-    return locator.evaluate("node => node.seenBefore === true")
-
-
-def open_page(page, name):
-    """Follow a link of the navigation, and wait until the page has drawn its charts."""
-    page.get_by_role("link", name=name, exact=True).click()
-    expect(page.locator("h1")).to_have_text("MNIST Lab" if name == "Home" else name)
-    if name != "Home":
-        expect(page.locator(".mnist-chart.drawn").first).to_be_visible()
-
-
-def metric(page, label):
-    return page.get_by_test_id("stMetric").filter(has_text=label).get_by_test_id("stMetricValue")
-
-
-def run_of(page):
-    """Return the run in the page's address."""
-    return re.search(r"run=([\w-]+)", page.url)[1]
-
-
-def stand_still(page):
-    """Wait until the page is drawn: no finger is as quick as a test."""
-    app = page.locator("[data-test-script-state]")
-    expect(app).to_have_attribute("data-test-script-state", "notRunning")
-
-
-def press(page, key):
-    """Press a button of the run; "Stop" would also name one that Streamlit shows at times."""
-    stand_still(page)
-    page.locator(f".st-key-{key} button").click()
-
-
-def expect_state(page, state, timeout=15_000):
-    expect(page.locator(".st-key-run_status")).to_contain_text(state, timeout=timeout)
 
 
 def train_long(page):
@@ -91,22 +54,6 @@ def epochs_on_disk(server, run):
         return json.loads(last)["step"] / status["steps_per_epoch"]
     except (OSError, ValueError, IndexError, KeyError):
         return 0.0
-
-
-@pytest.fixture(scope="session")
-def paper_run(browser, server):
-    """The run that the first button on Home makes, trained to its end."""
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(server.url)
-    page.get_by_role("button", name="Train the paper's network").click()
-    page.wait_for_url("**/train?run=**")
-    run = run_of(page)
-    expect_state(page, "completed", TRAINING_SECONDS)
-    context.close()
-    status = server.status(run)
-    assert status["test_accuracy"] > (0.965 if server.full else 0.85)
-    return run
 
 
 def test_a_cold_deep_link_opens_inside_the_frame(visit):
@@ -220,90 +167,12 @@ def test_a_killed_trainer_leaves_an_interrupted_run_that_goes_on(visit, server, 
     expect_state(page, "stopped")
 
 
-def test_the_cursor_moves_figures_in_place(visit, paper_run):
-    page = visit(f"evaluate?run={paper_run}")
-    slider, chart = page.locator(CURSOR), plot(page, "confusion")
-    accuracy = metric(page, "Test accuracy")
-    expect(page.locator(".st-key-confusion .heatmaplayer")).to_be_visible()
-    last = accuracy.inner_text()
-    mark(chart)
-    mark(accuracy)
-    slider.focus()
-    slider.press("Home")
-    page.wait_for_url("**epoch=0**")
-    expect(accuracy).not_to_have_text(last)
-    untrained = accuracy.inner_text()
-    assert float(untrained.split()[0]) < 40
-    slider.press("ArrowRight")
-    page.wait_for_url("**epoch=1**")
-    expect(accuracy).not_to_have_text(untrained)
-    assert is_marked(chart) and is_marked(accuracy)
-
-    page.locator(".st-key-cursor").get_by_role("button", name="Play").click()
-    expect(page.locator(CAPTION)).to_have_text("epoch 5 of 5", timeout=20_000)
-    expect(accuracy).to_have_text(last)
-    expect(page).not_to_have_url(re.compile("epoch="))
-    assert is_marked(chart) and is_marked(accuracy)
-
-
 def test_a_link_with_an_epoch_shows_that_epoch(visit, paper_run):
     page = visit(f"mistakes?run={paper_run}&epoch=1")
     expect(page.locator(CAPTION)).to_have_text("epoch 1 of 5")
     open_page(page, "Evaluate")
     expect(page.locator(CAPTION)).to_have_text("epoch 1 of 5")
     assert "epoch=1" in page.url and run_of(page) == paper_run
-
-
-def test_a_click_on_a_cell_shows_its_images(visit, paper_run):
-    page = visit(f"evaluate?run={paper_run}")
-    chart = plot(page, "confusion")
-    expect(chart.locator(".heatmaplayer")).to_be_visible()
-    true, predicted = 3, 3
-    x, y, count = chart.evaluate(
-        """(node, [x, y]) => {
-            const { xaxis, yaxis } = node._fullLayout;
-            const cell = node.layout.annotations.find(text => text.x === x && text.y === y);
-            return [xaxis._offset + xaxis.d2p(x), yaxis._offset + yaxis.d2p(y), cell.text];
-        }""",
-        [predicted, true],
-    )
-    box = chart.bounding_box()
-    mark(chart)
-    page.mouse.click(box["x"] + x, box["y"] + y)
-    expect(page.get_by_role("grid", name=f"True {true}, predicted {predicted}")).to_be_visible()
-    words = page.get_by_test_id("stMarkdown")
-    expect(words.filter(has_text=f"{int(count):,} images")).to_be_visible()
-    assert is_marked(chart)
-
-    open_page(page, "Mistakes")
-    open_page(page, "Evaluate")
-    expect(words.filter(has_text=f"{int(count):,} images")).to_be_visible()
-
-
-def test_a_mistake_opens_by_click_and_by_keyboard(visit, paper_run):
-    page = visit(f"mistakes?run={paper_run}&epoch=1")
-    grid = page.locator(".st-key-mistakes_grid [role=grid]")
-    active = grid.locator("#active")
-    expect(grid).to_be_visible()
-    expect(plot(page, "mistake_probabilities").locator(".bars").first).to_be_visible()
-    mark(plot(page, "mistake_probabilities"))
-    first = active.text_content()
-    grid.click(position={"x": 2 * 64 + 20, "y": 20})
-    expect(active).not_to_have_text(first)
-    clicked = opened(page, active)
-    grid.press("ArrowRight")
-    grid.press("Enter")
-    expect(active).not_to_have_text(clicked)
-    opened(page, active)
-    assert is_marked(plot(page, "mistake_probabilities"))
-
-
-def opened(page, active):
-    """Check that the image of the grid's active cell stands open beside it."""
-    caption = active.text_content()
-    number = re.search(r"image ([\d,]+)", caption)[1]
-    expect(page.get_by_text(re.compile(rf"^Test image {number}:"))).to_be_visible()
-    return caption
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -6,7 +6,8 @@ import psutil
 import pytest
 
 from .conftest import wait_for
-from .test_main_path import epochs_on_disk, expect_state, press, train_long
+from .page import expect_state, press
+from .test_main_path import epochs_on_disk, train_long
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright").expect
 

@@ -1,0 +1,57 @@
+"""What the browser tests say of a page, in one place."""
+
+import re
+
+import pytest
+
+expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright").expect
+
+TRAINING_SECONDS = 60_000  # ms: about 5 s, and several times that on a busy machine
+CURSOR = ".st-key-cursor input[type=range]"
+CAPTION = ".st-key-cursor output"
+
+
+def plot(page, key):
+    return page.locator(f".st-key-{key} .mnist-chart-plot")
+
+
+def mark(locator):
+    """Mark a node of the page, to recognise it later."""
+    locator.evaluate("node => { node.seenBefore = true }")
+
+
+def is_marked(locator):
+    return locator.evaluate("node => node.seenBefore === true")
+
+
+def open_page(page, name):
+    """Follow a link of the navigation, and wait until the page has drawn its charts."""
+    page.get_by_role("link", name=name, exact=True).click()
+    expect(page.locator("h1")).to_have_text("MNIST Lab" if name == "Home" else name)
+    if name != "Home":
+        expect(page.locator(".mnist-chart.drawn").first).to_be_visible()
+
+
+def metric(page, label):
+    return page.get_by_test_id("stMetric").filter(has_text=label).get_by_test_id("stMetricValue")
+
+
+def run_of(page):
+    """Return the run in the page's address."""
+    return re.search(r"run=([\w-]+)", page.url)[1]
+
+
+def stand_still(page):
+    """Wait until the page is drawn: no finger is as quick as a test."""
+    app = page.locator("[data-test-script-state]")
+    expect(app).to_have_attribute("data-test-script-state", "notRunning")
+
+
+def press(page, key):
+    """Press a button of the run; "Stop" would also name one that Streamlit shows at times."""
+    stand_still(page)
+    page.locator(f".st-key-{key} button").click()
+
+
+def expect_state(page, state, timeout=15_000):
+    expect(page.locator(".st-key-run_status")).to_contain_text(state, timeout=timeout)
