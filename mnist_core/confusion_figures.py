@@ -101,8 +101,12 @@ def _written(value: float, shown: str, signed: bool) -> str:
     if not value or np.isnan(value):
         return ""
     if signed:
-        return f"{value:+.0f}".replace("-", "−")
+        return _signed(value)
     return f"{value:.1f}" if shown.startswith("%") else f"{value:.0f}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.0f}".replace("-", "−")
 
 
 def _hover(confusion, table, before, fade_diagonal: bool) -> list[list[str]]:
@@ -114,7 +118,7 @@ def _hover(confusion, table, before, fade_diagonal: bool) -> list[list[str]]:
             number = int(table[t, p])
             of = f"true {t}" if t < ALL else f"predicted {p}" if p < ALL else "all digits"
             if before is not None:
-                return f"{of}: {number:+d} {what}s"
+                return f"{of}: {_signed(number)} {what}{'' if abs(number) == 1 else 's'}"
             return f"{of}: {wording.count(number, what)}"
         count = wording.count(int(confusion[t, p]), "image")
         if before is not None:
@@ -140,7 +144,7 @@ def _worst(confusion: np.ndarray) -> str:
     times = int(off[true, predicted])
     if not times:
         return "No errors"
-    often = "once" if times == 1 else f"{times} times"
+    often = "once" if times == 1 else f"{times:,} times"
     return f"{true} is read as {predicted} most often: {often}"
 
 
@@ -168,12 +172,12 @@ def confusion_over_time(
     """
     moments, confusions = _after_training_began(moments, confusions)
     rows = confusions.sum(axis=2, keepdims=True)
-    shares = np.divide(confusions, rows, out=np.zeros(confusions.shape), where=rows > 0)
+    shares = np.divide(confusions, rows, out=np.full(confusions.shape, np.nan), where=rows > 0)
     errors = np.where(DIAGONAL, 0, confusions)
     top = max(int(errors.max(initial=0)), 1)
-    recall = np.diagonal(shares, axis1=1, axis2=2)
-    worst = float(recall.min(initial=1.0))
-    height = errors / top + DIAGONAL * (shares - worst) / max(1 - worst, 1e-9)
+    recall = np.nan_to_num(np.diagonal(shares, axis1=1, axis2=2), nan=1.0)
+    worst = min(float(recall.min(initial=1.0)), 0.999)  # a perfect recall stands at the top
+    height = np.where(DIAGONAL, (shares - worst) / (1 - worst), errors / top)
     begin, end = moments[0], moments[-1]
     across = np.array([0.5 if begin == end else (m - begin) / (end - begin) for m in moments])
     digits = np.arange(10)

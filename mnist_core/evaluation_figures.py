@@ -208,10 +208,11 @@ def _line_ends(moments: Sequence[float], ends: list[tuple[float, int, str]]) -> 
     """Name the lines at their ends; names that would lie upon each other stand side by side."""
     written: list[dict] = []
     for value, digit, color in sorted(ends):
-        near = sum(abs(value - other["y"]) < 12 for other in written)
+        taken = {other["xshift"] for other in written if abs(value - other["y"]) < 12}
+        free = next(shift for shift in range(8, 140, 12) if shift not in taken)
         written.append(
             {"x": moments[-1], "y": value, "text": f"<b>{digit}</b>", "showarrow": False,
-             "xanchor": "left", "xshift": 8 + 12 * near, "font": {"color": color}}
+             "xanchor": "left", "xshift": free, "font": {"color": color}}
         )  # fmt: skip
     return written
 

@@ -8,6 +8,7 @@ A verdict is about an image of a dataset and not about a run, so there is one fi
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from mnist_core import wording
 from mnist_core.files import write_json
 from mnist_core.runs import RunsError
 
@@ -56,17 +58,15 @@ def read(root: Path, fingerprint: str, total: int) -> Marks:
     verdicts = {
         int(index): verdict
         for index, verdict in kept.items()
-        if index.isascii()
-        and index.isdecimal()
-        and len(index) < 9
+        if re.fullmatch("0|[1-9][0-9]{0,7}", index)
         and int(index) < total
         and isinstance(verdict, str)
         and verdict in VERDICTS
     }
     strange = len(kept) - len(verdicts)
     expected = f'expected "0" to "{total - 1}": one of {", ".join(VERDICTS)}'
-    problems = [f"{strange} marks in {path} are left out: {expected}."] if strange else []
-    return Marks(verdicts, problems)
+    left_out = f"{wording.count(strange, 'mark')} in {path} left out: {expected}."
+    return Marks(verdicts, [left_out] if strange else [])
 
 
 def _load(path: Path) -> dict[str, Any]:
@@ -75,6 +75,8 @@ def _load(path: Path) -> dict[str, Any]:
         kept = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
     marks = kept.get("marks") if isinstance(kept, dict) else None
     if not isinstance(marks, dict):
         raise ValueError('expected {"marks": {…}}')

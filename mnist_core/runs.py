@@ -129,7 +129,7 @@ class Run:
         for file in (self.path / "predictions").glob("*.npy"):
             with contextlib.suppress(ValueError):
                 found.append(float(file.stem))
-        return sorted(found)
+        return sorted(filter(math.isfinite, found))
 
     def logits(self, moment: float) -> np.ndarray:
         """Return the test set's logits at a recorded moment, float32 (n_test, 10).
