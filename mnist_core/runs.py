@@ -134,7 +134,7 @@ class Run:
     def logits(self, moment: float) -> np.ndarray:
         """Return the test set's logits at a recorded moment, float32 (n_test, 10).
 
-        Raises RunsError where nothing, or nothing readable, was recorded.
+        Raises RunsError where nothing, or nothing readable, was recorded, and for NaN or infinity.
         """
         file = self.path / "predictions" / f"{moment_name(moment)}.npy"
         try:
@@ -147,6 +147,11 @@ class Run:
             raise RunsError(
                 f"Expected float32 logits (n_test, 10) in {file.name}. "
                 f"Received: {logits.dtype} {logits.shape}."
+            )
+        if not np.isfinite(logits).all():
+            raise RunsError(
+                f"The answers of epoch {moment:g} are not all numbers: the training diverged. "
+                "Choose an earlier epoch."
             )
         return logits
 

@@ -261,6 +261,20 @@ def test_unreadable_moments_are_left_out_and_said(recorded):
     assert "cannot be shown" in at.error[0].value
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("page", ["evaluate", "mistakes"])
+def test_a_diverged_network_is_explained_and_its_earlier_epochs_stay(page, value, recorded):
+    path = recorded.path / "predictions" / "003.npy"
+    logits = np.load(path)
+    logits[5] = value
+    np.save(path, logits)
+    at = start(page)
+    assert not at.exception
+    assert "not all numbers: the training diverged" in at.error[0].value
+    at = start(page, epoch="2", evaluate="Over time")
+    assert not at.exception and not at.error
+
+
 # How sure
 
 

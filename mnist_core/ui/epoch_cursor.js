@@ -1,6 +1,6 @@
 // A transport bar over the recorded moments of a run: play, pause, drag.
 
-const PACE = 200; // milliseconds from moment to moment while playing: five a second
+const PACE = 160; // milliseconds from moment to moment while playing, at least
 const DRAG = 125; // at least, between two reports while dragging
 const LOOK = 10; // between two looks at whether the page is ready for the next report
 const PATIENCE = 10000; // without an answer, playing ends
