@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 
 import numpy as np
 import plotly.graph_objects as go
 
 from mnist_core import wording
-from mnist_core.evaluation import Cell
+from mnist_core.evaluation import Cell, most_frequent_error
 from mnist_core.figures import (
     BACKGROUND,
     DIGITS,
     FONT_SIZE,
-    PAPER,
     VALIDATION,
     base,
     cell_frame,
     cell_texts,
-    mark_moment,
 )
 
 ALL = 10  # the row and the column of sums, beyond the ten digits
@@ -83,7 +81,7 @@ def confusion_matrix(
         shapes=[
             {"type": "line", "x0": 9.5, "x1": 9.5, "y0": -0.5, "y1": 10.5, "line": lines},
             {"type": "line", "x0": -0.5, "x1": 10.5, "y0": 9.5, "y1": 9.5, "line": lines},
-            *_frames(chosen),
+            *frames(chosen),
         ],
     )
 
@@ -131,7 +129,8 @@ def _hover(confusion, table, before, fade_diagonal: bool) -> list[list[str]]:
     return [[said(t, p) for p in range(11)] for t in range(11)]
 
 
-def _frames(chosen: Collection[Cell]) -> list[dict]:
+def frames(chosen: Collection[Cell]) -> list[dict]:
+    """Return the frames of chosen cells; None is the row or column of sums."""
     return [
         cell_frame(*(ALL if digit is None else digit for digit in (true, predicted)))
         for true, predicted in chosen
@@ -139,11 +138,10 @@ def _frames(chosen: Collection[Cell]) -> list[dict]:
 
 
 def _worst(confusion: np.ndarray) -> str:
-    off = np.where(DIAGONAL, 0, confusion)
-    true, predicted = np.unravel_index(off.argmax(), off.shape)
-    times = int(off[true, predicted])
-    if not times:
+    found = most_frequent_error(confusion)
+    if found is None:
         return "No errors"
+    true, predicted, times = found
     often = "once" if times == 1 else f"{times:,} times"
     return f"{true} is read as {predicted} most often: {often}"
 
@@ -153,110 +151,6 @@ def _changed(confusion: np.ndarray, before: np.ndarray) -> str:
     if now == then:
         return f"As many errors: {now:,}"
     return f"{abs(now - then):,} {'fewer' if now < then else 'more'} errors: {then:,} → {now:,}"
-
-
-def confusion_over_time(
-    moments: Sequence[float],
-    confusions: np.ndarray,
-    *,
-    cursor: float | None = None,
-    chosen: Collection[Cell] = (),
-) -> go.Figure:
-    """Draw each cell of the confusion matrices int (M, 10, 10) as a small curve over the moments.
-
-    Off the diagonal: how often a digit was taken for another, one scale for all; on it, in gray:
-    the share rightly read, from the worst to 100 %. The untrained network, which takes everything
-    for anything, is left out once a later moment is there. `cursor` marks a moment with dots.
-
-    After A. Hinterreiter et al. (2020), "ConfusionFlow".
-    """
-    moments, confusions = _after_training_began(moments, confusions)
-    rows = confusions.sum(axis=2, keepdims=True)
-    shares = np.divide(confusions, rows, out=np.full(confusions.shape, np.nan), where=rows > 0)
-    errors = np.where(DIAGONAL, 0, confusions)
-    top = max(int(errors.max(initial=0)), 1)
-    recall = np.nan_to_num(np.diagonal(shares, axis1=1, axis2=2), nan=1.0)
-    worst = min(float(recall.min(initial=1.0)), 0.999)  # a perfect recall stands at the top
-    height = np.where(DIAGONAL, (shares - worst) / (1 - worst), errors / top)
-    begin, end = moments[0], moments[-1]
-    across = np.array([0.5 if begin == end else (m - begin) / (end - begin) for m in moments])
-    digits = np.arange(10)
-    x = np.broadcast_to(digits[None, None, :] - 0.4 + 0.8 * across[:, None, None], height.shape)
-    y = digits[None, :, None] + 0.4 - 0.8 * height
-    ever = errors.any(axis=0)
-
-    def curves(cells: np.ndarray, color: str) -> list[go.Scatter]:
-        gap = np.full((1, int(cells.sum())), np.nan)
-        path = [np.vstack([part[:, cells], gap]).T.ravel() for part in (x, y)]
-        style = {"mode": "lines", "line": {"color": color, "width": 2}}
-        if len(moments) == 1:
-            style = {"mode": "markers", "marker": {"color": color, "size": 7}}
-        traces = [go.Scatter(x=path[0], y=path[1], hoverinfo="skip", **style)]
-        if cursor in moments:
-            at = list(moments).index(cursor)
-            traces.append(
-                go.Scatter(
-                    x=x[at][cells], y=y[at][cells], mode="markers", hoverinfo="skip",
-                    marker={"color": color, "size": 7},
-                )
-            )  # fmt: skip
-        return traces
-
-    heatmap = go.Heatmap(
-        x=DIGITS, y=DIGITS, z=np.where(ever, 1.0, 0.0), zmin=0, zmax=1, xgap=2, ygap=2,
-        colorscale=[[0, "var(--st-background-color)"], [1, BACKGROUND]], showscale=False,
-        hoverinfo="text", hovertext=_over_time(moments, confusions, shares),
-    )  # fmt: skip
-    plain = {"showgrid": False, "zeroline": False, "dtick": 1}
-    return base(
-        [heatmap, *curves(ever, VALIDATION), *curves(DIAGONAL, PAPER)],
-        f"Errors by epoch; a full cell: {top}",
-        xaxis=plain | {"title": {"text": "predicted digit"}, "range": [-0.5, 9.5]},
-        yaxis=plain | {"title": {"text": "true digit"}, "range": [9.5, -0.5]},
-        shapes=_frames([cell for cell in chosen if None not in cell]),
-    )
-
-
-def _after_training_began(moments, confusions):
-    """Leave out the untrained network where a later moment is there."""
-    kept = np.array(moments) > 0
-    if not kept.any():
-        return list(moments), confusions
-    return [m for m, keep in zip(moments, kept, strict=True) if keep], confusions[kept]
-
-
-def _over_time(moments, confusions, shares) -> list[list[str]]:
-    told = range(max(0, len(moments) - 12), len(moments))
-
-    def said(t: int, p: int) -> str:
-        lines = [
-            f"epoch {wording.epoch(moments[m])}: "
-            + (wording.percent(shares[m, t, p]) if t == p else f"{confusions[m, t, p]:,}")
-            for m in told
-        ]
-        what = f"{t} rightly read" if t == p else f"{t} read as {p}"
-        return "<br>".join([f"<b>{what}</b>", *lines])
-
-    return [[said(t, p) for p in DIGITS] for t in DIGITS]
-
-
-def cell_curve(
-    moments: Sequence[float], counts: np.ndarray, name: str, cursor: float | None = None
-) -> go.Figure:
-    """Draw how many images, int (M,), were in the chosen cells at each moment."""
-    kept = [i for i, moment in enumerate(moments) if moment > 0] or list(range(len(moments)))
-    x, y = np.array(moments)[kept], np.asarray(counts)[kept]
-    line = go.Scatter(
-        x=x, y=y, mode="lines+markers", line={"color": VALIDATION, "width": 3},
-        marker={"size": 9}, hovertemplate="after epoch %{x}: %{y:,} images<extra></extra>",
-    )  # fmt: skip
-    figure = base(
-        [line],
-        name,
-        xaxis={"title": {"text": "epoch"}, "zeroline": False},
-        yaxis={"title": {"text": "images"}, "rangemode": "tozero", "zeroline": False},
-    )
-    return mark_moment(figure, cursor)
 
 
 def agreement(
@@ -285,10 +179,10 @@ def agreement(
     words = {"ticktext": ["✗ wrong", "✓ right"]}
     return base(
         [heatmap],
-        f"They disagree on {wording.count(int(table[0, 1] + table[1, 0]), 'image')}",
+        f"Only one of them is right on {wording.count(int(table[0, 1] + table[1, 0]), 'image')}",
         margin={"l": 90, "r": 16, "t": 44, "b": 64},
         xaxis=axis | words | {"title": {"text": names[1]}, "range": [-0.5, 1.5]},
         yaxis=axis | words | {"title": {"text": names[0]}, "range": [1.5, -0.5]},
         annotations=notes,
-        shapes=_frames([chosen] if chosen else []),
+        shapes=frames([chosen] if chosen else []),
     )

@@ -31,6 +31,14 @@ def confusion(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return np.bincount(cells, minlength=CLASSES**2).reshape(CLASSES, CLASSES)
 
 
+def most_frequent_error(confusion: np.ndarray) -> tuple[int, int, int] | None:
+    """Return (true, predicted, count) of a matrix's most frequent error, or None without errors."""
+    off = np.where(np.eye(CLASSES, dtype=bool), 0, confusion)
+    true, predicted = np.unravel_index(off.argmax(), off.shape)
+    count = int(off[true, predicted])
+    return (int(true), int(predicted), count) if count else None
+
+
 def loss_and_accuracy(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
     """Return the mean categorical cross-entropy (natural log) and the share of right answers.
 
@@ -140,10 +148,10 @@ class Evaluation:
     def scores(self) -> pd.DataFrame:
         """Return per_class() with the digit as a text column, below a row of macro averages.
 
-        A macro average is the mean over the ten digits, each counting the same.
+        A macro average is the mean over the digits that have images, each counting the same.
         """
         table = self.per_class()
-        macro = table.mean().rename("all digits")
+        macro = table[table["support"] > 0].mean().fillna(0).rename("all digits")
         macro["support"] = table["support"].sum()
         whole = pd.concat([macro.to_frame().T, table]).astype({"support": int})
         return whole.rename_axis("digit").reset_index().astype({"digit": str})
@@ -178,18 +186,12 @@ class Evaluation:
         keys = {"confidence": -self.confidence, "loss": -self.losses, "margin": self.margin}
         return index[np.argsort(keys[order][index], kind="stable")]
 
-    def select(
-        self, true: int | None = None, predicted: int | None = None, order: str = "confidence"
-    ) -> np.ndarray:
-        """Return the indices of the images with these labels, right ones included, in an order."""
-        return self.ordered(np.flatnonzero(self.in_cells([(true, predicted)])), order)
-
     def errors(
         self, true: int | None = None, predicted: int | None = None, order: str = "confidence"
     ) -> np.ndarray:
-        """Return the indices of misclassified images, filtered and ordered as in select()."""
-        index = self.select(true, predicted, order)
-        return index[~self.right[index]]
+        """Return the indices of misclassified images with these labels, in an order of ORDERS."""
+        wrong = self.in_cells([(true, predicted)]) & ~self.right
+        return self.ordered(np.flatnonzero(wrong), order)
 
     def by_pair(self, index: np.ndarray) -> dict[tuple[int, int], np.ndarray]:
         """Return (true, predicted) -> those of the indices, in their order; most frequent first."""
@@ -199,10 +201,3 @@ class Evaluation:
             (int(pair) // CLASSES, int(pair) % CLASSES): index[pairs == pair]
             for pair in found[np.argsort(-counts, kind="stable")]
         }
-
-    def worst_confusion(self) -> tuple[int, int, int] | None:
-        """Return (true, predicted, count) of the most frequent error, or None without errors."""
-        off = self.confusion - np.diag(np.diag(self.confusion))
-        true, predicted = np.unravel_index(off.argmax(), off.shape)
-        count = int(off[true, predicted])
-        return (int(true), int(predicted), count) if count else None

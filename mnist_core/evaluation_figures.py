@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import plotly.graph_objects as go
 
@@ -11,7 +9,6 @@ from mnist_core import wording
 from mnist_core.calibration import Bins, Coverage
 from mnist_core.figures import (
     DIGITS,
-    FONT_SIZE,
     MAX_POINTS,
     PAPER,
     RIGHT,
@@ -25,7 +22,6 @@ from mnist_core.figures import (
 SURE = {"title": {"text": "how sure the network is (%)"}, "range": [0, 101], "dtick": 20,
         "zeroline": False}  # fmt: skip
 LOW = {"l": 64, "r": 16, "t": 32, "b": 44}  # the margins of a low chart
-LEAST = 0.05  # a digit whose probability never reaches this has no line of its own
 
 
 def probabilities(values: np.ndarray, true: int | None = None) -> go.Figure:
@@ -39,7 +35,7 @@ def probabilities(values: np.ndarray, true: int | None = None) -> go.Figure:
         x=DIGITS,
         y=np.asarray(values) * 100,
         marker={"color": colors},
-        text=[f"{value:.0%}" if value >= 0.005 else "" for value in values],
+        text=[f"{value * 100:.0f}" if value >= 0.005 else "" for value in values],
         textposition="outside",
         constraintext="none",
         cliponaxis=False,
@@ -76,9 +72,9 @@ def confidence_histogram(bins: Bins) -> go.Figure:
 
     return base(
         [bars(bins.right, "right", "✓", RIGHT), bars(wrong, "wrong", "✗", WRONG)],
-        "How sure it was, right and wrong",
+        "",
         showlegend=True,
-        legend={"x": 0.02, "y": 0.98, "yanchor": "top", "font": {"size": FONT_SIZE - 1}},
+        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
         bargap=0.15,
         margin=LOW,
         xaxis=SURE,
@@ -97,6 +93,7 @@ def reliability(bins: Bins) -> go.Figure:
     said = go.Scatter(
         x=claimed, y=accuracy, mode="lines+markers", customdata=count,
         line={"color": VALIDATION, "width": 2},
+        cliponaxis=False,
         marker={"size": 7 + 17 * np.sqrt(count / max(count.max(initial=1), 1)), "opacity": 1},
         hovertemplate="%{customdata:,} images, on average %{x:.1f} % sure: %{y:.1f} % right"
         "<extra></extra>",
@@ -159,62 +156,6 @@ def _thinned(covered: Coverage) -> np.ndarray:
             [part[np.linspace(0, len(part) - 1, MAX_POINTS // 2).astype(int)] for part in halves]
         )
     )
-
-
-def life(
-    moments: Sequence[float],
-    probabilities: np.ndarray,
-    true: int,
-    *,
-    cursor: float | None = None,
-) -> go.Figure:
-    """Draw an image's probabilities (M, 10) over the moments: the true digit green and thick.
-
-    Others are red where they were ever read, else gray, and left out below LEAST.
-    """
-    # The untrained network gives every digit about a tenth.
-    counted = probabilities[np.array(moments) > 0] if any(moments) else probabilities
-    read = set(counted.argmax(axis=1).tolist())
-    traces, ends = [], []
-    for digit in sorted(DIGITS, key=lambda digit: digit == true):
-        values = probabilities[:, digit] * 100
-        if digit != true and counted[:, digit].max(initial=0) < LEAST:
-            continue
-        color = RIGHT if digit == true else WRONG if digit in read else PAPER
-        traces.append(
-            go.Scatter(
-                x=list(moments), y=values, name=str(digit), mode="lines+markers",
-                line={"color": color, "width": 4 if digit == true else 2},
-                marker={"size": 8 if digit == true else 6},
-                hovertemplate=f"epoch %{{x}}: %{{y:.1f}} % for {digit}<extra></extra>",
-            )
-        )  # fmt: skip
-        if len(values):
-            ends.append((float(values[-1]), digit, color))
-    figure = base(
-        traces,
-        "",
-        margin={"l": 64, "r": 44, "t": 8, "b": 48},
-        xaxis={"title": {"text": "epoch"}, "zeroline": False,
-               "range": [moments[0], moments[-1] + 1e-9] if len(moments) > 1 else None},
-        yaxis={"title": {"text": "probability (%)"}, "range": [-4, 108],
-               "tickvals": [0, 50, 100], "zeroline": False},
-        annotations=_line_ends(moments, ends),
-    )  # fmt: skip
-    return mark_moment(figure, cursor)
-
-
-def _line_ends(moments: Sequence[float], ends: list[tuple[float, int, str]]) -> list[dict]:
-    """Name the lines at their ends; names that would lie upon each other stand side by side."""
-    written: list[dict] = []
-    for value, digit, color in sorted(ends):
-        taken = {other["xshift"] for other in written if abs(value - other["y"]) < 12}
-        free = next(shift for shift in range(8, 140, 12) if shift not in taken)
-        written.append(
-            {"x": moments[-1], "y": value, "text": f"<b>{digit}</b>", "showarrow": False,
-             "xanchor": "left", "xshift": free, "font": {"color": color}}
-        )  # fmt: skip
-    return written
 
 
 def attribution(values: np.ndarray, image: np.ndarray, answer: int, other: int) -> go.Figure:

@@ -190,9 +190,9 @@ def cell_texts(text: list[list[str]], colored: np.ndarray, highest: float) -> li
     ]
 
 
-def cell_frame(true: float, predicted: float) -> dict:
+def cell_frame(row: float, column: float) -> dict:
     """Return the frame around a chosen cell, as a shape of the layout."""
     return {
-        "type": "rect", "x0": predicted - 0.5, "x1": predicted + 0.5,
-        "y0": true - 0.5, "y1": true + 0.5, "line": {"color": TRAINING, "width": 3},
+        "type": "rect", "x0": column - 0.5, "x1": column + 0.5, "y0": row - 0.5, "y1": row + 0.5,
+        "line": {"color": TRAINING, "width": 3},
     }  # fmt: skip

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class History:
         """bool (M,): all moments but the untrained one."""
         return np.array(self.moments) > 0
 
-    @property
+    @cached_property
     def confusions(self) -> np.ndarray:
         """int64 (M, 10, 10): the confusion matrix of each moment."""
         each = [confusion(self.labels, answers) for answers in self.predicted]
@@ -59,34 +59,32 @@ class History:
         return (self.predicted[self.trained] != self.labels).sum(axis=0)
 
 
-def read(run: runs.Run, labels: np.ndarray) -> History:
-    """Read a run's answers at all its moments; labels (N,) are its test set's."""
-    moments, unreadable, predicted = [], [], []
+def _answers(run: runs.Run, total: int) -> Iterator[tuple[float, np.ndarray | None]]:
+    """Yield each moment with its logits (total, 10), or None where they are damaged or others."""
     for moment in run.moments:
         try:
             logits = run.logits(moment)
         except runs.RunsError:
-            logits = np.empty((0, 10))
-        if len(logits) == len(labels):
-            moments.append(moment)
-            predicted.append(logits.argmax(axis=1).astype(np.uint8))
-        else:
-            unreadable.append(moment)
-    answers = np.array(predicted, np.uint8).reshape(-1, len(labels))
-    return History(moments, labels, answers, unreadable)
+            logits = np.empty((0, 10), np.float32)
+        yield moment, logits if len(logits) == total else None
 
 
-def life(run: runs.Run, index: int) -> tuple[list[float], np.ndarray]:
+def read(run: runs.Run, labels: np.ndarray) -> History:
+    """Read a run's answers at all its moments; labels (N,) are its test set's."""
+    found = dict(_answers(run, len(labels)))
+    answers = {m: logits.argmax(axis=1) for m, logits in found.items() if logits is not None}
+    predicted = np.array(list(answers.values()), np.uint8).reshape(-1, len(labels))
+    unreadable = [moment for moment in found if moment not in answers]
+    return History(list(answers), labels, predicted, unreadable)
+
+
+def life(run: runs.Run, index: int, total: int) -> tuple[list[float], np.ndarray]:
     """Return a test image's probabilities over a run: moments (M,), float64 (M, 10).
 
-    A moment whose predictions are unreadable, or do not reach so far, is left out.
+    `total` is the size of the test set; a moment that is damaged or does not fit is left out.
     """
-    moments, rows = [], []
-    for moment in run.moments:
-        with contextlib.suppress(runs.RunsError, IndexError):
-            rows.append(log_softmax(run.logits(moment)[index]))
-            moments.append(moment)
-    return moments, np.exp(np.array(rows).reshape(-1, 10))
+    rows = {m: logits[index] for m, logits in _answers(run, total) if logits is not None}
+    return list(rows), np.exp(log_softmax(np.array(list(rows.values())).reshape(-1, 10)))
 
 
 def life_in_words(moments: list[float], right: np.ndarray) -> str:

@@ -21,13 +21,15 @@ class Ranking:
 
     `order` int64 (N,): indices, most suspicious first; by index, for all images: `self_confidence`
     float64 (N,), the label's probability, 0 to 1; `margin` float64 (N,), this minus the most
-    probable other digit's, −1 to 1, both means over the runs; `instead` int64 (N,): the other digit
-    that is most probable on average; `votes` int64 (N,): the runs that do not read the label.
+    probable other digit's, −1 to 1, both means over the runs; `read` and `instead` int64 (N,): the
+    digit, and the digit other than the label, that is most probable on average; `votes` int64 (N,):
+    the runs that do not read the label.
     """
 
     order: np.ndarray
     self_confidence: np.ndarray
     margin: np.ndarray
+    read: np.ndarray
     instead: np.ndarray
     votes: np.ndarray
 
@@ -38,9 +40,13 @@ class Ranking:
         place[self.order] = np.arange(len(self.order))
         return place
 
-    def sort(self, index: np.ndarray) -> np.ndarray:
-        """Return the positions of some images' indices (K,), most suspicious first, int64 (K,)."""
-        return np.argsort(self.place[index], kind="stable")
+    def doubted(self, index: np.ndarray) -> np.ndarray:
+        """Return which of some images' indices (K,) are doubted: positions, int64.
+
+        Those whose label at least one run does not read, most suspicious first.
+        """
+        positions = np.argsort(self.place[index], kind="stable")
+        return positions[self.votes[index[positions]] > 0]
 
 
 def rank(evaluations: Sequence[Evaluation]) -> Ranking:
@@ -66,11 +72,13 @@ def rank(evaluations: Sequence[Evaluation]) -> Ranking:
     margin /= len(evaluations)
     probabilities /= len(evaluations)
     self_confidence = probabilities[rows, labels].copy()
+    read = probabilities.argmax(axis=1)
     probabilities[rows, labels] = -1.0
     return Ranking(
         np.lexsort((rows, self_confidence, margin)),
         self_confidence,
         margin,
+        read,
         probabilities.argmax(axis=1),
         np.sum([~evaluation.right for evaluation in evaluations], axis=0),
     )

@@ -48,7 +48,7 @@ def read(root: Path, fingerprint: str, total: int) -> Marks:
     """Return the marks of a test set of `total` images; what cannot be read is said, not raised."""
     path = _place(root, fingerprint)
     try:
-        kept = _load(path)
+        kept = _load(path)["marks"]
     except (OSError, ValueError) as error:
         problem = (
             f"The file of marks {path} cannot be read: {error}. Correct it, or mark a digit: then "
@@ -70,23 +70,22 @@ def read(root: Path, fingerprint: str, total: int) -> Marks:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    """Return a file's marks as they stand there; raises OSError, ValueError."""
+    """Return a file as it stands there, {"marks": {…}} at least; raises OSError, ValueError."""
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        return {}
+        return {"marks": {}}
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-    marks = kept.get("marks") if isinstance(kept, dict) else None
-    if not isinstance(marks, dict):
+    if not isinstance(kept, dict) or not isinstance(kept.get("marks"), dict):
         raise ValueError('expected {"marks": {…}}')
-    return marks
+    return kept
 
 
 def mark(root: Path, dataset: Mapping[str, Any], index: int, verdict: str | None) -> None:
     """Keep a verdict of VERDICTS on a test image, or none; `dataset` is Dataset.describe().
 
-    Entries that are not understood stay in the file; a file that is none is put aside. Raises
+    What is not understood stays in the file; a file that is none is put aside. Raises
     ValueError for an unknown verdict, RunsError when nothing can be written.
     """
     if verdict is not None and verdict not in VERDICTS:
@@ -99,27 +98,28 @@ def mark(root: Path, dataset: Mapping[str, Any], index: int, verdict: str | None
                 kept = _load(path)
             except ValueError:
                 path.replace(path.with_suffix(f".unreadable-{time.time_ns()}"))
-                kept = {}
-            kept.pop(str(index), None)
+                kept = {"marks": {}}
+            kept["marks"].pop(str(index), None)
             if verdict is not None:
-                kept[str(index)] = verdict
-            write_json(path, {"dataset": dataset["name"], "marks": kept})
+                kept["marks"][str(index)] = verdict
+            write_json(path, kept | {"dataset": dataset["name"]})
     except (OSError, Timeout) as error:
         raise RunsError(f"The mark cannot be kept in {path.parent}: {error}") from error
 
 
-def table(marks: Marks, labels: np.ndarray, instead: np.ndarray, margin: np.ndarray) -> bytes:
+def table(marks: Marks, labels: np.ndarray, read: np.ndarray, margin: np.ndarray) -> bytes:
     """Return the marks as CSV, by index: index, label, what the networks read, margin, verdict.
 
-    labels, instead (N,) and margin (N,) are the test set's: label_faults.Ranking.
+    labels, read (N,) and margin (N,) are the test set's: label_faults.Ranking. The margin is the
+    label's probability minus that of the best other digit.
     """
     index = np.array(sorted(marks.verdicts), np.int64)
     frame = pd.DataFrame(
         {
             "index": index,
             "label": labels[index],
-            "networks_read": instead[index],
-            "margin": margin[index].round(6),
+            "networks_read": read[index],
+            "label_minus_best_other": margin[index].round(6),
             "verdict": [marks.verdicts[int(i)] for i in index],
         }
     )

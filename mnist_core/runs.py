@@ -53,6 +53,7 @@ METRICS = [
     "val_loss", "val_accuracy", "seconds", "images_per_second", "learning_rate",
 ]  # fmt: skip
 LIBRARIES = ("keras", "tensorflow-cpu", "tensorflow", "numpy")
+NOT_NUMBERS = "The answers of this epoch are not all numbers: the training diverged."
 NO_CONTROL = {"run_until": None, "learning_rate": None, "stop": False, "revision": 0}
 
 
@@ -149,10 +150,7 @@ class Run:
                 f"Received: {logits.dtype} {logits.shape}."
             )
         if not np.isfinite(logits).all():
-            raise RunsError(
-                f"The answers of epoch {moment:g} are not all numbers: the training diverged. "
-                "Choose an earlier epoch."
-            )
+            raise RunsError(NOT_NUMBERS)
         return logits
 
     def history(self) -> dict[str, list[float]]:

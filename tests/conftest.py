@@ -113,7 +113,8 @@ def write_run(root, dataset, config, epochs=3, state="completed"):
             "sample_accuracy": 0.5 + epoch / 9, "val_loss": 1.1 / (epoch + 1),
             "val_accuracy": accuracy, "seconds": epoch + 1.0,
         })  # fmt: skip
-        recording.record_weights(run, epoch, {"step": np.int64(epoch * steps)})
+        kernel = rng.normal(size=(784, 16)).astype(np.float32)
+        recording.record_weights(run, epoch, {"step": np.int64(epoch * steps), "weights/0": kernel})
     runs.beat(
         run,
         step=epochs * steps,

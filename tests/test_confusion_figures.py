@@ -1,16 +1,12 @@
 """What the figures of a confusion matrix say: counts, shares, changes, sums and curves."""
 
-import re
-
 import numpy as np
 import pytest
 
 from mnist_core import figures
 from mnist_core.confusion_figures import (
     agreement,
-    cell_curve,
     confusion_matrix,
-    confusion_over_time,
 )
 
 pytestmark = pytest.mark.filterwarnings("error")  # no 0/0 either
@@ -261,160 +257,6 @@ def test_a_change_needs_something_to_compare_with(confusion):
         confusion_matrix(confusion, "change")
 
 
-# Over time
-
-MOMENTS = [0.0, 1.0, 2.0, 4.0]
-ERRORS = {(4, 9): (4, 2, 1), (9, 4): (1, 0, 0), (7, 1): (0, 0, 3)}  # after epochs 1, 2 and 4
-
-
-@pytest.fixture
-def past():
-    """Twenty images of each digit; before training two of each are in each cell."""
-    trained = np.stack([cells_of({cell: n[m] for cell, n in ERRORS.items()}) for m in range(3)])
-    trained += np.eye(10, dtype=int) * (20 - trained.sum(axis=2))[:, None, :]
-    return np.concatenate([np.full((1, 10, 10), 2), trained])
-
-
-def curves(trace, points):
-    """(true, predicted) -> along (0 left to 1 right) and height (0 bottom to 1 top) of a cell."""
-    x, y = (np.reshape(side, (-1, points + 1)) for side in (trace.x, trace.y))
-    assert np.isnan(x[:, -1]).all() and np.isnan(y[:, -1]).all()  # no line from cell to cell
-    found = {}
-    for across, down in zip(x[:, :-1], y[:, :-1], strict=True):
-        if np.isnan(down).all():  # not drawn
-            continue
-        true, predicted = round(down[0]), round(across[0])
-        found[true, predicted] = (
-            (across - (predicted - 0.4)) / 0.8,
-            ((true + 0.4) - down) / 0.8,
-        )
-    return found
-
-
-def test_each_error_is_a_curve_on_one_scale(past):
-    figure = confusion_over_time(MOMENTS, past)
-    _, errors, diagonal = figure.data
-    found = curves(errors, 3)
-    assert set(found) == set(ERRORS)
-    for cell, counts in ERRORS.items():
-        along, height = found[cell]
-        np.testing.assert_allclose(along, [0, 1 / 3, 1], atol=1e-9)
-        np.testing.assert_allclose(height, np.array(counts) / 4, atol=1e-9)
-    assert (errors.mode, errors.line.color) == ("lines", figures.VALIDATION)
-    assert diagonal.line.color == figures.PAPER
-    assert re.findall(r"\d+", figure.layout.title.text) == ["4"]  # errors fill a cell
-    assert figure.layout.yaxis.range[0] > figure.layout.yaxis.range[1]
-
-
-def test_the_diagonal_shows_recall_from_the_worst_to_all(past):
-    found = curves(confusion_over_time(MOMENTS, past).data[-1], 3)
-    assert set(found) == {(digit, digit) for digit in range(10)}
-    # 16, 18 and 19 of twenty 4s are rightly read; the worst is 16.
-    expected = {4: [0, 0.5, 0.75], 9: [0.75, 1, 1], 7: [1, 1, 0.25]}
-    for digit in range(10):
-        height = found[digit, digit][1]
-        np.testing.assert_allclose(height, expected.get(digit, [1, 1, 1]), atol=1e-9)
-
-
-def test_recall_of_all_images_is_at_the_top_of_its_cell():
-    past = np.stack([np.diag([5] * 10)] * 2)
-    for _, height in curves(confusion_over_time([1.0, 2.0], past).data[-1], 2).values():
-        np.testing.assert_allclose(height, [1, 1])
-
-
-def test_a_digit_without_images_does_not_set_the_scale(past):
-    past[:, 3] = 0
-    found = curves(confusion_over_time(MOMENTS, past).data[-1], 3)
-    np.testing.assert_allclose(found[4, 4][1], [0, 0.5, 0.75], atol=1e-9)
-
-
-def test_the_background_marks_where_errors_ever_were_after_training_began(past):
-    heatmap = confusion_over_time(MOMENTS, past).data[0]
-    np.testing.assert_array_equal(heatmap.z, cells_of(dict.fromkeys(ERRORS, 1)))
-    assert heatmap.colorscale[1] == (1, figures.BACKGROUND)
-
-
-def test_the_untrained_network_is_shown_only_while_it_is_alone(past):
-    alone = confusion_over_time(MOMENTS[:1], past[:1])
-    found = curves(alone.data[1], 1)
-    assert set(found) == {(t, p) for t in range(10) for p in range(10) if t != p}
-    assert re.findall(r"\d+", alone.layout.title.text) == ["2"]
-    later = confusion_over_time(MOMENTS[:2], past[:2])
-    assert set(curves(later.data[1], 1)) == {(4, 9), (9, 4)}
-
-
-def test_a_single_moment_is_a_point_in_the_middle_of_its_cell(past):
-    _, errors, diagonal = confusion_over_time(MOMENTS[:2], past[:2]).data
-    assert errors.mode == diagonal.mode == "markers"
-    assert errors.marker.color == figures.VALIDATION
-    assert diagonal.marker.color == figures.PAPER
-    assert curves(errors, 1)[4, 9] == (pytest.approx([0.5]), pytest.approx([1]))
-
-
-def test_the_cursor_is_a_dot_on_every_curve(past):
-    _, errors, error_dots, diagonal, diagonal_dots = confusion_over_time(
-        MOMENTS, past, cursor=2.0
-    ).data
-    for line, dots in ((errors, error_dots), (diagonal, diagonal_dots)):
-        assert dots.mode == "markers" and dots.marker.color == line.line.color
-        np.testing.assert_allclose(dots.x, np.reshape(line.x, (-1, 4))[:, 1])
-        np.testing.assert_allclose(dots.y, np.reshape(line.y, (-1, 4))[:, 1])
-
-
-@pytest.mark.parametrize("cursor", [None, 0.0, 3.0])
-def test_a_cursor_where_no_moment_is_drawn_has_no_dots(past, cursor):
-    assert len(confusion_over_time(MOMENTS, past, cursor=cursor).data) == 3
-
-
-def test_the_pointer_reads_counts_and_shares_of_each_epoch(past):
-    hover = confusion_over_time(MOMENTS, past).data[0].hovertext
-    assert hover[4][9] == "<b>4 read as 9</b><br>epoch 1: 4<br>epoch 2: 2<br>epoch 4: 1"
-    assert hover[4][4] == (
-        "<b>4 rightly read</b><br>epoch 1: 80.00 %<br>epoch 2: 90.00 %<br>epoch 4: 95.00 %"
-    )
-
-
-def test_the_pointer_reads_the_last_twelve_epochs_of_many():
-    moments = [float(moment) for moment in range(16)]
-    past = np.stack([cells_of({(4, 9): 1000 + m}) for m in range(16)])
-    lines = confusion_over_time(moments, past).data[0].hovertext[4][9].split("<br>")
-    assert lines[1:] == [f"epoch {m}: 1,{m:03}" for m in range(4, 16)]
-
-
-def test_chosen_cells_have_frames_over_time_too(past):
-    cells = [(4, 9), (None, 3), (2, None), (7, 7)]
-    assert frames(confusion_over_time(MOMENTS, past, chosen=cells)) == [(4, 9), (7, 7)]
-
-
-def test_matrices_without_images_have_no_curve_off_the_diagonal():
-    figure = confusion_over_time([1.0, 2.0], np.zeros((2, 10, 10), int))
-    assert not len(figure.data[1].x)
-    assert not np.any(figure.data[0].z)
-    assert np.isnan(np.asarray(figure.data[2].y, float)).all()  # no share of nothing
-
-
-# The curve of the chosen cells
-
-
-def test_the_curve_of_chosen_cells_begins_when_training_does():
-    figure = cell_curve([0.0, 1.0, 2.5], np.array([90, 3, 1]), "True 4, read as 9", 2.5)
-    (line,) = figure.data
-    assert (list(line.x), list(line.y)) == ([1, 2.5], [3, 1])
-    assert figure.layout.title.text == "True 4, read as 9"
-    assert figure.layout.xaxis.title.text == "epoch"
-    assert figure.layout.yaxis.title.text == "images"
-    assert figure.layout.yaxis.rangemode == "tozero"
-    (cursor,) = figure.layout.shapes
-    assert cursor.x0 == cursor.x1 == 2.5
-
-
-def test_the_curve_of_an_untrained_network_is_its_one_point():
-    figure = cell_curve([0.0], np.array([90]), "True 4")
-    assert (list(figure.data[0].x), list(figure.data[0].y)) == ([0], [90])
-    assert "markers" in figure.data[0].mode
-    assert not figure.layout.shapes
-
-
 # Two networks
 
 
@@ -423,7 +265,7 @@ def test_agreement_counts_the_four_cases_and_colours_where_they_disagree():
     figure = agreement(table, ("this", "that"))
     (heatmap,) = figure.data
     assert written(figure) == {(0, 0): "50", (0, 1): "2", (1, 0): "1,200", (1, 1): "9,000"}
-    assert figure.layout.title.text == "They disagree on 1,202 images"
+    assert figure.layout.title.text == "Only one of them is right on 1,202 images"
     np.testing.assert_array_equal(heatmap.z, [[np.nan, 2], [1200, np.nan]])
     assert (heatmap.zmin, heatmap.zmax) == (0, 1200)
     assert heatmap.colorscale == ((0, figures.BACKGROUND), (1, figures.VALIDATION))
@@ -438,10 +280,10 @@ def test_agreement_counts_the_four_cases_and_colours_where_they_disagree():
 
 def test_networks_that_disagree_on_one_image_or_none():
     one = agreement(np.array([[0, 1], [0, 4]]), ("this", "that"))
-    assert one.layout.title.text == "They disagree on 1 image"
+    assert one.layout.title.text == "Only one of them is right on 1 image"
     assert one.data[0].hovertext[0][1] == "this wrong, that right: 1 image"
     none = agreement(np.array([[3, 0], [0, 4]]), ("this", "that"))
-    assert none.layout.title.text == "They disagree on 0 images"
+    assert none.layout.title.text == "Only one of them is right on 0 images"
     assert written(none)[0, 1] == written(none)[1, 0] == "0"
     assert none.data[0].zmax > 0
 

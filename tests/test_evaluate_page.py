@@ -12,10 +12,12 @@ from scipy import stats
 from sklearn import metrics
 
 from mnist_core import export, runs, selection, wording
-from mnist_core.ui import cells, compared
+from mnist_core.evaluation import most_frequent_error
+from mnist_core.ui import cells, certainty_view, compared
+from mnist_core.ui.data_store import data_store
 
 pytestmark = pytest.mark.usefixtures("app_on_small_data")
-SHOWS = ("Confusion", "Over time", "How sure", "Two runs")
+SHOWS = ("Confusion", "Over time", "How sure", "Two runs", "Weights")
 
 
 def shown(at):
@@ -116,13 +118,14 @@ def test_the_matrix_and_its_sums_are_scikit_learns(recorded, small):
     assert written(at)[10, 10] == str(len(small.test))
 
 
-def test_before_anything_is_chosen_the_most_frequent_error_is(recorded, small):
-    true, predicted, _ = evaluation(recorded, small, 1.0).worst_confusion()
-    at = start("evaluate", epoch="1")
-    expected = evaluation(recorded, small, 1.0).select(true, predicted)
-    assert shown(at) == list(expected)
-    assert set(grid(at, "cell_images")["marks"]) == {"wrong"}
-    assert "cells" not in url(at)
+def test_before_anything_is_chosen_the_last_most_frequent_error_is(recorded, small):
+    """Of the last epoch, whatever the cursor's: it stays the same while a run is played."""
+    true, predicted, _ = most_frequent_error(evaluation(recorded, small, 3.0).confusion)
+    for epoch in (0, 1, 3):
+        at = start("evaluate", epoch=str(epoch))
+        assert shown(at) == list(evaluation(recorded, small, epoch).errors(true, predicted))
+        assert set(grid(at, "cell_images")["marks"]) <= {"wrong"}
+        assert "cells" not in url(at)
 
 
 def test_cells_of_a_link_are_shown_and_stay_in_it(recorded, small):
@@ -160,13 +163,14 @@ def test_nonsense_cells_in_a_link_choose_nothing(asked, recorded):
 
 
 def test_a_click_chooses_and_with_shift_adds_or_takes_away(monkeypatch):
-    state = {}
+    state = {"cells": [(8, 7)]}  # framed, as the most frequent error
     monkeypatch.setattr(cells.st, "session_state", state)
 
     def click(true, predicted, add=False):
-        cells.clicked({"y": true, "x": predicted, "add": add})
+        cells.clicked(state["cells"], {"y": true, "x": predicted, "add": add})
         return state["cells"]
 
+    assert click(6, 0, add=True) == [(8, 7), (6, 0)]
     assert click(4, 9) == [(4, 9)]
     assert click(9, 4) == [(9, 4)]
     assert click(10, 7, add=True) == [(9, 4), (None, 7)]
@@ -214,11 +218,66 @@ def test_a_class_that_is_never_there_and_never_said_warns_of_nothing(root, small
     assert at.dataframe[0].value["precision"][6] == 0
 
 
+def test_macro_averages_leave_out_digits_without_images(recorded, small):
+    chosen = np.flatnonzero(small.test.labels < 4)
+    at = start("evaluate")
+    at.session_state["slices"] = {"mine": 400 + chosen}
+    at.session_state["images"] = "mine"
+    at.run()
+    table = at.dataframe[0].value
+    assert table["recall"][0] == pytest.approx(table["recall"][1:5].mean())
+    assert table["support"][0] == len(chosen)
+    assert "no random sample" in words(at) and "probably lies" not in words(at)
+
+
+@pytest.mark.parametrize("page", ["evaluate", "mistakes"])
+@pytest.mark.parametrize("show", [*SHOWS, "Mistakes", "Doubtful labels"])
+def test_the_choice_of_images_is_on_every_view(page, show, recorded):
+    at = start(page, **{page: show})
+    at.session_state["slices"] = {"mine": np.arange(400, 430)}
+    at.session_state["images"] = "mine"
+    at.run()
+    assert not at.exception
+    at.selectbox(key="images_choice").set_value("").run()
+    assert at.session_state["images"] == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "errors_only", "said"),
+    [("4x", "true", "True 4, read wrongly"), ("4x", "false", "All true 4s"),
+     ("x9", "true", "Wrongly read as 9"), ("x9", "false", "All read as 9"),
+     ("xx", "true", "All errors"), ("xx", "false", "All digits"),
+     ("33", "true", "True 3, rightly read as 3"), ("49.9x", "true", "4→9, 9→any")],
+)  # fmt: skip
+def test_cells_are_named_by_what_they_show(text, errors_only, said, recorded):
+    at = start("evaluate", cells=text, errors_only=errors_only)
+    assert f"**{said}: " in words(at)
+
+
+def test_a_click_on_the_curve_takes_the_threshold_at_or_below_it(monkeypatch):
+    state = {}
+    monkeypatch.setattr(certainty_view.st, "session_state", state)
+    for clicked, taken in ((99.918, 99.91), (37.2, 35.0), (100.0, 100.0), (99.9999, 99.999)):
+        certainty_view._take_threshold({"customdata": clicked})
+        assert state["threshold"] == taken
+    assert list(certainty_view.THRESHOLDS) == sorted(set(certainty_view.THRESHOLDS))
+
+
+def test_names_are_no_markdown(root, small, tiny_config):
+    """A picture in a name would be fetched from outside."""
+    evil = replace(small, name="![](http://a.example/b.png)")
+    data_store().dataset = evil
+    write_run(root, evil, replace(tiny_config, name="![](http://a.example/c.png)"))
+    for show in SHOWS:
+        at = start("evaluate", evaluate=show)
+        assert not at.exception and "![](" not in words(at)
+
+
 # Over time
 
 
 def test_each_cell_over_the_epochs(recorded, small):
-    true, predicted, _ = evaluation(recorded, small, 1.0).worst_confusion()
+    true, predicted, _ = most_frequent_error(evaluation(recorded, small, 1.0).confusion)
     at = start("evaluate", evaluate="Over time", cells=f"{true}{predicted}")
     curve = figure(at, "cell_curve")["data"][0]
     counts = [
@@ -281,16 +340,17 @@ def test_a_diverged_network_is_explained_and_its_earlier_epochs_stay(page, value
 def test_a_threshold_says_what_it_leaves_unread(recorded, small):
     at = start("evaluate", evaluate="How sure")
     answers = evaluation(recorded, small)
-    for threshold in (0.0, 50.0, 80.5, 100.0):
-        at.slider(key="threshold").set_value(threshold).run()
+    for threshold in (0.0, 50.0, 80.0, 99.9, 100.0):
+        at.select_slider(key="threshold").set_value(threshold).run()
         assert not at.exception
         read = answers.confidence >= threshold / 100
         wrong = int((read & (small.test.labels != answers.predicted)).sum())
         said = f"{wording.count(int((~read).sum()), 'digit')} of 101 left unread"
         assert said in words(at)
-        assert f"in the {int(read.sum())} read {wording.count(wrong, 'mistake')}." in words(at)
-    at = start("evaluate", evaluate="How sure", threshold="70.5")
-    assert at.slider(key="threshold").value == 70.5
+        how = f"; in the {read.sum()} read {wording.count(wrong, 'mistake')}."
+        assert (how if read.any() else ": it is never so sure.") in words(at)
+    at = start("evaluate", evaluate="How sure", threshold="99.93")
+    assert at.select_slider(key="threshold").value == 99.93
 
 
 def test_the_calibration_error_is_that_of_a_plain_loop(recorded, small):
@@ -339,9 +399,23 @@ def test_two_runs_disagree_where_scikit_learn_says(recorded, other, small):
         assert numbers == list(expected[:120])
 
 
-def test_two_like_epochs_have_no_difference_to_explain(recorded):
-    at = start("evaluate", {"compared_with": f"{compared.EPOCH}3"}, evaluate="Two runs")
+def test_two_like_runs_have_no_difference_to_explain(recorded, root, small, tiny_config):
+    twin = write_run(root, small, replace(tiny_config, seed=9))
+    at = start("evaluate", evaluate="Two runs", run=recorded.id, **{"with": twin.id})
     assert "no difference to explain" in words(at)
+    assert "the same settings but for the seed" in words(at)
+
+
+def test_other_settings_are_not_called_the_same(recorded, root, small, tiny_config):
+    other = write_run(root, small, replace(tiny_config, learning_rate=0.1))
+    at = start("evaluate", evaluate="Two runs", run=recorded.id, **{"with": other.id})
+    assert "the same settings" not in words(at)
+
+
+def test_a_lone_untrained_network_has_nothing_to_be_compared_with(root, small, tiny_config):
+    write_run(root, small, tiny_config, epochs=0, state="stopped")
+    at = start("evaluate", evaluate="Two runs")
+    assert not at.exception and "nothing to compare with" in at.info[0].value
 
 
 def test_runs_on_different_data_are_not_compared(recorded, root, small, tiny_config):

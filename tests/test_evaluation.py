@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from mnist_core.evaluation import Evaluation, log_softmax, loss_and_accuracy
+from mnist_core.evaluation import Evaluation, log_softmax, loss_and_accuracy, most_frequent_error
 
 
 @pytest.fixture
@@ -25,10 +25,10 @@ def test_confusion_by_hand():
     expected[4, 4], expected[4, 9], expected[9, 9], expected[1, 1] = 1, 2, 1, 1
     assert (evaluation.confusion == expected).all()
     assert evaluation.accuracy == 3 / 5
-    assert evaluation.worst_confusion() == (4, 9, 2)
+    assert most_frequent_error(evaluation.confusion) == (4, 9, 2)
     assert list(evaluation.errors()) == [1, 2]
     assert list(evaluation.errors(true=9)) == []
-    assert list(evaluation.select(4, 9, "index")) == [1, 2]
+    assert list(evaluation.errors(4, 9, "index")) == [1, 2]
 
 
 def test_scores_equal_scikit_learn(answers):

@@ -1,7 +1,5 @@
 """What the figures of certainty, of an image's life and of a map of reasons say."""
 
-from itertools import combinations
-
 import numpy as np
 import pytest
 
@@ -11,7 +9,6 @@ from mnist_core.evaluation_figures import (
     attribution,
     confidence_histogram,
     coverage,
-    life,
     probabilities,
     reliability,
 )
@@ -64,7 +61,7 @@ def test_the_digit_zero_is_a_truth_like_any_other(values):
 
 def test_probabilities_are_written_from_half_a_per_cent(values):
     text = probabilities(values).data[0].text
-    assert (text[7], text[8], text[0], text[3]) == ("60%", "24%", "2%", "")
+    assert (text[7], text[8], text[0], text[3]) == ("60", "24", "2", "")
 
 
 # How sure, right and wrong
@@ -242,116 +239,6 @@ def test_a_thinned_coverage_keeps_the_rows_before_each_of_few_errors():
     curve = coverage(many(3000, errors), 0.5).data[0]
     drawn = np.rint(np.array(curve.x) * 30).astype(int)
     assert set(errors) <= set(drawn)  # so many digits are read before the error comes in
-
-
-# An image's life
-
-
-MOMENTS = [0.0, 1.0, 2.0, 3.0]
-
-
-@pytest.fixture
-def lived():
-    """A 5, first read as 3; 8 is read before training only, 7 never reaches 5 %, 6 just does."""
-    rows = np.zeros((4, 10))
-    rows[0, 8], rows[0, 7], rows[0, 2] = 0.8, 0.1, 0.1
-    rows[1, 3], rows[1, 5], rows[1, 8] = 0.7, 0.2, 0.1
-    rows[2, 5], rows[2, 3], rows[2, 6], rows[2, 7] = 0.6, 0.301, 0.05, 0.049
-    rows[3, 5], rows[3, 3] = 0.94, 0.06
-    return rows
-
-
-def test_a_life_colours_the_truth_and_what_it_was_taken_for(lived):
-    figure = life(MOMENTS, lived, 5)
-    colors = {line.name: line.line.color for line in figure.data}
-    assert colors == {
-        "5": figures.RIGHT, "3": figures.WRONG, "6": figures.PAPER, "8": figures.PAPER,
-    }  # fmt: skip
-    for line in figure.data:
-        np.testing.assert_allclose(line.x, MOMENTS)
-        np.testing.assert_allclose(line.y, lived[:, int(line.name)] * 100)
-    assert figure.layout.xaxis.range[0] == 0
-    assert figure.layout.xaxis.range[1] == pytest.approx(3)
-
-
-def test_the_truth_of_a_life_is_thick_and_above_the_others(lived):
-    *others, truth = life(MOMENTS, lived, 5).data
-    assert truth.name == "5"
-    assert all(truth.line.width > line.line.width for line in others)
-    assert all(truth.marker.size > line.marker.size for line in others)
-
-
-def test_the_truth_of_a_life_is_drawn_however_unlikely_it_was(lived):
-    assert life(MOMENTS, lived, 1).data[-1].name == "1"
-    assert not np.any(life(MOMENTS, lived, 1).data[-1].y)
-    zero = life(MOMENTS, lived, 0).data[-1]
-    assert (zero.name, zero.line.color) == ("0", figures.RIGHT)
-
-
-def test_the_life_of_an_untrained_network_is_its_guess(lived):
-    figure = life(MOMENTS[:1], lived[:1], 5)
-    colors = {line.name: line.line.color for line in figure.data}
-    assert colors == {
-        "2": figures.PAPER, "7": figures.PAPER, "8": figures.WRONG, "5": figures.RIGHT,
-    }  # fmt: skip
-    assert all("markers" in line.mode for line in figure.data)
-    assert figure.layout.xaxis.range is None  # of no width
-
-
-def test_a_life_of_which_nothing_is_readable_is_an_empty_line():
-    figure = life([], np.empty((0, 10)), 5)
-    (truth,) = figure.data
-    assert truth.name == "5" and not len(truth.x)
-    assert not figure.layout.annotations
-
-
-def test_the_cursor_stands_in_a_life(lived):
-    (line,) = life(MOMENTS, lived, 5, cursor=2.0).layout.shapes
-    assert line.x0 == line.x1 == 2
-    assert not life(MOMENTS, lived, 5).layout.shapes
-
-
-def test_each_line_of_a_life_is_named_at_its_end_in_its_colour(lived):
-    figure = life(MOMENTS, lived, 5)
-    notes = {note.text: note for note in figure.layout.annotations}
-    assert set(notes) == {f"<b>{line.name}</b>" for line in figure.data}
-    for line in figure.data:
-        note = notes[f"<b>{line.name}</b>"]
-        assert (note.x, note.y) == (3, pytest.approx(line.y[-1]))
-        assert note.font.color == line.line.color
-        assert note.xanchor == "left" and note.xshift > 0
-
-
-def names_upon_each_other(ends):
-    """The pairs of names at these ends that lie less than a letter apart, both ways."""
-    row = np.zeros((1, 10))
-    row[0, : len(ends)] = ends
-    notes = life([1.0], row, 0).layout.annotations
-    assert len(notes) == len(ends)
-    return [
-        (one.text, other.text)
-        for one, other in combinations(notes, 2)
-        if abs(one.y - other.y) < 12 and abs(one.xshift - other.xshift) < 12
-    ]
-
-
-@pytest.mark.parametrize(
-    "ends", [(0.5, 0.5), (0.555, 0.445), (0.9, 0.05, 0.05), (0.8, 0.06, 0.07, 0.07), (0.1,) * 10]
-)
-def test_names_at_line_ends_do_not_overlap(ends):
-    assert names_upon_each_other(ends) == []
-
-
-@pytest.mark.parametrize("ends", [(0.4, 0.3, 0.2, 0.1), (0.6, 0.23, 0.12, 0.05)])
-def test_names_in_a_chain_do_not_overlap(ends):
-    assert names_upon_each_other(ends) == []
-
-
-def test_names_far_from_each_other_stay_at_their_lines():
-    row = np.zeros((1, 10))
-    row[0, :2] = 0.7, 0.3
-    one, other = life([1.0], row, 0).layout.annotations
-    assert one.xshift == other.xshift
 
 
 # What speaks for an answer

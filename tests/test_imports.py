@@ -15,9 +15,10 @@ ROWS = [
     "config download files wording paper view",
     "data",
     "models traits neighbours runs",
-    "selection evaluation recording marks",
+    "selection evaluation recording marks weights",
     "recorder inference figures maps slices export calibration comparison history label_faults",
     "data_figures evaluation_figures confusion_figures",
+    "over_time_figures",
     "training analyses",
     "workers",
     "__main__ ui",
@@ -145,7 +146,7 @@ def test_modules_with_keras_are_imported_by_each_other_and_by_the_workers_functi
 def test_plotly_draws_in_figures_and_is_sent_by_the_chart():
     assert {module_of(file) for file in FILES if "plotly" in packages(file)} == {
         "mnist_core.figures", "mnist_core.data_figures", "mnist_core.evaluation_figures",
-        "mnist_core.confusion_figures", "mnist_core.ui.chart",
+        "mnist_core.confusion_figures", "mnist_core.over_time_figures", "mnist_core.ui.chart",
     }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from mnist_core.evaluation import Evaluation
 from mnist_core.label_faults import rank
@@ -131,20 +132,26 @@ def test_the_evaluations_are_not_changed():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_some_images_are_sorted_as_they_are_among_all(seed):
-    found = rank(random_runs(3, seed=seed))
-    some = np.random.default_rng(seed).permutation(200)[:30]
+def test_of_some_images_those_are_doubted_that_a_run_does_not_read(seed):
+    evaluations = random_runs(3, seed=seed)
+    found = rank(evaluations)
+    some = np.random.default_rng(seed).permutation(200)[:60]
     ranks = found.order.tolist()
-    expected = sorted(range(30), key=lambda position: ranks.index(some[position]))
-    assert found.sort(some).tolist() == expected
-    assert found.sort(some).dtype == np.int64
+    expected = [
+        position
+        for position in sorted(range(60), key=lambda position: ranks.index(some[position]))
+        if any(one.predicted[some[position]] != one.labels[some[position]] for one in evaluations)
+    ]
+    assert found.doubted(some).tolist() == expected
+    assert found.doubted(some).dtype == np.int64
+    assert found.doubted(np.zeros(0, np.int64)).tolist() == []
 
 
-def test_sorting_none_one_or_all():
-    found = rank(random_runs(1))
-    assert found.sort(np.zeros(0, np.int64)).tolist() == []
-    assert found.sort(np.array([150])).tolist() == [0]
-    assert (found.sort(np.arange(200)) == found.order).all()
+@pytest.mark.parametrize("number", [1, 3])
+def test_what_is_read_is_the_most_probable_digit_on_average(number):
+    evaluations = random_runs(number, seed=9)
+    mean = np.mean([softmax(one.logits.astype(float), axis=1) for one in evaluations], axis=0)
+    assert (rank(evaluations).read == mean.argmax(1)).all()
 
 
 def test_without_a_run_there_is_no_ranking():

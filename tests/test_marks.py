@@ -242,7 +242,6 @@ BROKEN = {
     "truncated": b'{"dataset": "MNIST", "marks": {"247": "la',
     "empty": b"",
     "not UTF-8": b'{"marks": {"1": "\xff\xfe"}}',
-    "byte order mark": b'\xef\xbb\xbf{"marks": {"1": "label"}}',
     "endless number": b'{"marks": {"1": ' + b"9" * 5000 + b"}}",
     "zeros": bytes(100),
 }
@@ -343,17 +342,29 @@ def test_a_folder_that_cannot_be_written_is_an_error(root, place):
 def test_the_table_is_read_back_by_pandas():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 10, 50).astype(np.uint8)
-    instead = rng.integers(0, 10, 50)
+    read_as = rng.integers(0, 10, 50)
     margin = rng.uniform(-1, 1, 50)
     given = {41: "label", 0: "unclear", 7: "model"}
-    text = marks.table(Marks(given), labels, instead, margin)
+    text = marks.table(Marks(given), labels, read_as, margin)
     expected = pd.DataFrame(
-        [(i, labels[i], instead[i], round(margin[i], 6), given[i]) for i in (0, 7, 41)],
-        columns=["index", "label", "networks_read", "margin", "verdict"],
+        [(i, labels[i], read_as[i], round(margin[i], 6), given[i]) for i in (0, 7, 41)],
+        columns=["index", "label", "networks_read", "label_minus_best_other", "verdict"],
     )
     pd.testing.assert_frame_equal(pd.read_csv(io.BytesIO(text)), expected, check_dtype=False)
 
 
 def test_the_table_without_marks_has_a_heading():
     text = marks.table(Marks(), np.zeros(5, np.uint8), np.zeros(5, int), np.zeros(5))
-    assert text.decode().splitlines() == ["index,label,networks_read,margin,verdict"]
+    assert text.decode().splitlines() == [
+        "index,label,networks_read,label_minus_best_other,verdict"
+    ]
+
+
+def test_a_byte_order_mark_and_a_persons_own_notes_stay(root, small):
+    path = root / "marks" / f"{small.fingerprint[:16]}.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"note": "mine", "marks": {"3": "label"}}', encoding="utf-8-sig")
+    assert marks.read(root, small.fingerprint, 101).verdicts == {3: "label"}
+    marks.mark(root, small.describe(), 4, "model")
+    kept = json.loads(path.read_text())
+    assert kept["note"] == "mine" and kept["marks"] == {"3": "label", "4": "model"}

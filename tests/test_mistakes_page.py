@@ -23,6 +23,7 @@ from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
 from mnist_core import data, export, marks, runs, selection, wording
+from mnist_core.evaluation import most_frequent_error
 from mnist_core.ui import mistakes_view, resources
 from mnist_core.ui.data_store import data_store
 
@@ -80,17 +81,28 @@ def test_mistakes_are_grouped_by_pair_the_most_frequent_first(recorded, small):
 
 
 def test_filters_by_true_and_read_digit(recorded, small):
-    true, predicted, count = evaluation(recorded, small, 0.0).worst_confusion()
+    true, predicted, count = most_frequent_error(evaluation(recorded, small, 0.0).confusion)
     at = start("mistakes", epoch="0")
     at.selectbox(key="true").set_value(str(true)).run()
     at.selectbox(key="read").set_value(str(predicted)).run()
     assert sorted(shown(at)) == list(
-        evaluation(recorded, small, 0.0).select(true, predicted, "index")
+        evaluation(recorded, small, 0.0).errors(true, predicted, "index")
     )
     assert f"**{wording.count(count, 'mistake')}**" in words(at)
     go(at, "evaluate")
     go(at, "mistakes")
     assert len(shown(at)) == count  # a look elsewhere keeps the filters
+
+
+def test_another_filter_opens_its_first_digit(recorded, small):
+    answers = evaluation(recorded, small, 1.0)
+    groups = list(answers.by_pair(answers.errors()).items())
+    (_, kept), ((true, predicted), others) = groups[0], groups[1]
+    at = start("mistakes", epoch="1")
+    open_test_image(at, int(kept[-1]))
+    at.selectbox(key="true").set_value(str(true)).run()
+    at.selectbox(key="read").set_value(str(predicted)).run()
+    assert f"Test image {others[0]}:" in words(at)
 
 
 def test_a_filter_without_mistakes_says_so(recorded, small):
@@ -164,6 +176,22 @@ def test_the_first_mistake_stands_open_and_the_picked_one_after(recorded, small)
     assert not at.exception and f"Test image {other}:" in words(at)
 
 
+def test_the_walk_goes_on_where_an_opened_digit_is_no_mistake_any_more(recorded, small):
+    now, later = (evaluation(recorded, small, moment).errors() for moment in (1.0, 2.0))
+    place, learned = next(
+        (i, int(image)) for i, image in enumerate(now) if i and image not in later
+    )
+    assert 0 < place < len(later)
+    for key, step in (("open_next", 0), ("open_previous", -1)):
+        at = start("mistakes", epoch="1", pairs="false")
+        open_test_image(at, learned)
+        at.session_state["epoch_cursor"] = {"moved": {"index": 2, "at": 1}}
+        at.run()
+        assert not at.button(key=key).disabled
+        at.button(key=key).click().run()
+        assert f"Test image {later[place + step]}:" in words(at)
+
+
 def test_previous_and_next_walk_through_the_mistakes(recorded, small):
     at = start("mistakes", epoch="1", pairs="false")
     errors = evaluation(recorded, small, 1.0).errors()
@@ -214,10 +242,10 @@ def test_a_map_is_asked_of_the_network_at_the_cursor(name, recorded, small, monk
     index = int(evaluation(recorded, small, 1.0).by_pair(evaluation(recorded, small, 1.0).errors())
                 .popitem()[1][0])  # fmt: skip
     open_test_image(at, index)
-    digits = (int(evaluation(recorded, small, 1.0).predicted[index]), int(small.test.labels[index]))
+    digits = (int(small.test.labels[index]), int(evaluation(recorded, small, 1.0).predicted[index]))
     assert asked[-1] == (name.lower(), recorded.path, 1.0, digits)
     assert array(figure(at, "attribution")["data"][0]["z"]).ravel().tolist() == [0.5] * 784
-    assert f"Blue speaks for {digits[0]}, red for {digits[1]}" in words(at)
+    assert f"Blue speaks for {digits[0]}, the true digit, red for {digits[1]}" in words(at)
     at.run()
     assert len(asked) == len(set(asked))  # kept
 
@@ -274,11 +302,13 @@ def three(root, small, tiny_config):
 def test_labels_against_which_all_runs_agree_come_first(three, small):
     at = start("mistakes", mistakes="Doubtful labels")
     assert sorted(doubtful(at)[:2]) == [7, 42]
-    assert len(doubtful(at)) == 60
+    votes = sum(run.logits(3.0).argmax(1) != small.test.labels for run in three)
+    assert sorted(doubtful(at)) == list(np.flatnonzero(votes))  # what all runs read is not listed
     caption = grid(at, "labels_grid")["captions"][0]
     index = doubtful(at)[0]
     other = (small.test.labels[index] + 3) % 10
-    assert f"Number 1 in doubt: 3 of 3 runs read something else, mostly {other}" in caption
+    assert "Number 1 in doubt: 3 of 3 runs read another digit" in caption
+    assert caption.endswith(f"the likeliest other digit is {other}")
     assert "Number 1 in doubt" in words(at)
     assert f"Test image {index}: a {small.test.labels[index]}, read as {other}" in words(at)
 
@@ -295,14 +325,18 @@ def test_the_ticked_runs_are_asked_at_the_cursor_or_their_last(three, small):
     own = shares[np.arange(101), small.test.labels]
     others = shares.copy()
     others[np.arange(101), small.test.labels] = 0
-    expected = np.argsort(own - others.max(1))[:60]
-    assert doubtful(at) == list(expected)
+    expected = [i for i in np.argsort(own - others.max(1)) if own[i] < others[i].max()]
+    assert doubtful(at) == expected[:60]
 
 
-def test_without_a_tick_there_is_a_sensible_choice(three):
-    at = start("mistakes", {"label_runs": ["20200101-000000-dead"]}, mistakes="Doubtful labels")
+def test_the_best_runs_are_ticked_first_and_a_link_keeps_the_ticks(three):
+    at = start("mistakes", mistakes="Doubtful labels", ask="20200101-000000-dead")
     assert not at.exception
     assert len(at.multiselect(key="label_runs_choice").value) == 3
+    at = start("mistakes", mistakes="Doubtful labels", ask=three[1].id)
+    assert at.multiselect(key="label_runs_choice").value == [three[1].id]
+    at.multiselect(key="label_runs_choice").set_value([]).run()
+    assert "Tick at least one run" in at.info[0].value
 
 
 def test_a_ticked_run_that_cannot_be_read_is_explained(three):
@@ -310,12 +344,18 @@ def test_a_ticked_run_that_cannot_be_read_is_explained(three):
         (run.path / "predictions" / "003.npy").write_bytes(b"")
     at = start("mistakes", run=three[1].id, mistakes="Doubtful labels")
     assert not at.exception
-    assert "cannot be read" in at.error[0].value
+    assert "run 0" in at.error[0].value and "cannot be asked" in at.error[0].value
 
 
-def mark(at, verdict):
+def verdict(at):
+    """Return the control of the opened digit's verdict."""
+    (found,) = (group for group in at.get("button_group") if group.label == "Whose fault?")
+    return found
+
+
+def mark(at, given):
     """Press a verdict; returns the page after it."""
-    return at.get_by_key("verdict").set_value(verdict).run()
+    return verdict(at).set_value(given).run()
 
 
 def test_a_verdict_is_kept_shown_counted_and_taken_back(three, small, root):
@@ -332,7 +372,7 @@ def test_a_verdict_is_kept_shown_counted_and_taken_back(three, small, root):
     # Another session finds it, on both views.
     again = start("mistakes", mistakes="Doubtful labels")
     assert grid(again, "labels_grid")["marks"][0] == "wrong"
-    assert again.get_by_key("verdict").value == "label"
+    assert verdict(again).value == "label"
     mark(again, "unclear")
     assert grid(again, "labels_grid")["marks"][0] == "unclear"
     mark(again, None)

@@ -5,26 +5,34 @@ from __future__ import annotations
 import streamlit as st
 
 from mnist_core import calibration, evaluation_figures, wording
-from mnist_core.evaluation import Evaluation
 from mnist_core.ui.chart import chart
+from mnist_core.ui.notices import Played
 
+# Per cent, finer and finer towards 100, where most answers of a good network lie.
+THRESHOLDS = (
+    *(float(value) for value in (*range(0, 90, 5), *range(90, 99))),
+    *(99 + step / 10 for step in range(9)),
+    *(99.9 + step / 100 for step in range(9)),
+    *(99.99 + step / 1000 for step in range(10)),
+    100.0,
+)
+THRESHOLDS = tuple(round(value, 3) for value in THRESHOLDS)
 TARGET = 0.999  # the accuracy that the sentence below the curve asks for
 
 
-def certainty_view(evaluation: Evaluation) -> None:
+def certainty_view(playing: Played) -> None:
     """Draw accuracy against coverage with its threshold, the histogram, and the reliability."""
+    evaluation = playing.evaluation
     covered = calibration.coverage(evaluation)
     bins = calibration.confidence_bins(evaluation, bins=10)
     picture, beside = st.columns([3, 2], gap="medium")
     with picture:
         place = st.container(key="coverage_picture")
-        threshold = st.slider(
+        threshold = st.select_slider(
             "Read a digit only where the network is at least so sure (%)",
-            0.0,
-            100.0,
+            THRESHOLDS,
             90.0,
-            0.5,
-            format="%.1f",
+            format_func=lambda value: f"{value:g}",
             key="threshold",
             bind="query-params",
         )
@@ -48,18 +56,18 @@ def certainty_view(evaluation: Evaluation) -> None:
 
 
 def _take_threshold(point: dict) -> None:
-    """Move the threshold to the clicked point of the curve."""
+    """Move the threshold to the clicked point of the curve, or the next below it."""
     if point["customdata"] is not None:
-        st.session_state["threshold"] = round(float(point["customdata"]) * 2) / 2
+        reached = [value for value in THRESHOLDS if value <= float(point["customdata"])]
+        st.session_state["threshold"] = max(reached)
 
 
 def _in_words(covered: calibration.Coverage, threshold: float) -> str:
     read, right = covered.at(threshold)
-    unread = covered.total - read
-    here = (
-        f"{wording.count(unread, 'digit')} of {covered.total:,} left unread; in the {read:,} read "
-        f"{wording.count(read - right, 'mistake')}."
-    )
+    unread = wording.count(covered.total - read, "digit")
+    here = f"{unread} of {covered.total:,} left unread"
+    mistakes = wording.count(read - right, "mistake")
+    here += f"; in the {read:,} read {mistakes}." if read else ": it is never so sure."
     enough = covered.threshold_for(TARGET)
     if enough is None:
         return f"{here} No threshold reaches {wording.percent(TARGET, 1)}."

@@ -74,7 +74,7 @@ def chart(
     `height` is in CSS pixels, `config` is plotly.js's. With `on_click` (True, or a function that
     gets the click before the rerun) a click is returned once, in the rerun that it causes:
     {"x", "y", "customdata", "curve", "add"}, with None for what the trace has not; otherwise None.
-    "add" tells that Shift or Ctrl was held. With `save_as`, a file's name, two buttons above the
+    "add" tells that Shift or Ctrl was held. With `save_as`, a file's name, two buttons below the
     chart save it as PNG and SVG.
 
     `on_select` gets the customdata of the points in a drawn box or lasso, and whether they are

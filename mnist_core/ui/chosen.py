@@ -12,7 +12,7 @@ import numpy as np
 import streamlit as st
 
 from mnist_core import selection, slices, wording
-from mnist_core.ui import resources
+from mnist_core.ui import resources, url
 
 NAMES = ("data", "selected", "slice", "images", "image")
 HELD = ("selected", "slices", "images", "opened")
@@ -96,11 +96,7 @@ def to_url() -> None:
     if any(query.values()):
         query["data"] = resources.dataset().fingerprint[:8]
     for name in NAMES:
-        value = query.get(name)
-        if not value:
-            st.query_params.pop(name, None)
-        elif st.query_params.get_all(name) != (value if isinstance(value, list) else [value]):
-            st.query_params[name] = value
+        url.write(name, query.get(name))
 
 
 def fits(found: np.ndarray) -> bool:
@@ -121,13 +117,14 @@ def opened_of(shown: selection.Subset) -> int | None:
     return first if opened() is None else opened()
 
 
-def open_image(number: int, fingerprint: str | None = None) -> None:
-    """Open an image by its id; `fingerprint` None: of the dataset the app runs on."""
+def open_image(number: int | None, fingerprint: str | None = None) -> None:
+    """Open an image by its id, or none; `fingerprint` None: of the dataset the app runs on."""
+    number = None if number is None else int(number)
     if fingerprint in (None, st.session_state["images_of"]):
-        st.session_state["opened"] = int(number)
+        st.session_state["opened"] = number
     else:
         held = st.session_state["images_held"].setdefault(fingerprint, NOTHING | {"slices": {}})
-        held["opened"] = int(number)
+        held["opened"] = number
 
 
 def show_problems(place) -> None:

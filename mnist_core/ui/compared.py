@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import streamlit as st
 
 from mnist_core import runs, wording
 from mnist_core.evaluation import Evaluation
 from mnist_core.selection import Subset
-from mnist_core.ui import frame, resources
+from mnist_core.ui import frame, notices, resources, url
 
 EPOCH = "epoch "  # "epoch 3" is a moment of the current run, anything else the id of a run
 
@@ -20,29 +20,34 @@ class Reference:
 
     name: str
     evaluation: Evaluation
+    same_settings: bool = False  # another run that differs in its seed alone
 
 
-def choose(run: runs.Run, moment: float, images: Subset) -> Reference | None:
+def choose(playing: notices.Played) -> Reference | None:
     """Draw the choice and return what is compared with; None: it said why that cannot be."""
+    run, moment = playing.run, playing.moment
     others = {one.id: label for one, label in _others(run)}
-    epochs = [f"{EPOCH}{wording.epoch(one)}" for one in run.moments]
+    epochs = [f"{EPOCH}{wording.epoch(one)}" for one in run.moments if one != moment]
     options = [*others, *epochs]
+    if not options:
+        st.info("There is nothing to compare with yet: no other run, and no other epoch.")
+        return None
     asked = st.session_state.get("compared_with") or st.query_params.get("with")
     if asked not in options:
         asked = _default(run, moment, options)
     st.session_state["compared_with"] = st.session_state["compared_choice"] = asked
-    st.query_params["with"] = asked
+    url.write("with", asked)
     st.selectbox(
         "Compared with",
         options,
-        format_func=lambda option: others.get(option, f"this run after {option}"),
+        format_func=lambda option: others.get(option) or _words(option),
         key="compared_choice",
         on_change=_chosen,
         args=(tuple(options),),
         width=330,
         help="Another run, at its last epoch, or another epoch of this run.",
     )
-    return _read(run, asked, images)
+    return _read(run, asked, playing.images)
 
 
 def _others(run: runs.Run) -> list[tuple[runs.Run, str]]:
@@ -52,12 +57,17 @@ def _others(run: runs.Run) -> list[tuple[runs.Run, str]]:
 
 
 def _default(run: runs.Run, moment: float, options: list[str]) -> str:
-    """Return the newest other run on the same data, else the epoch before, else the first."""
+    """Return the newest finished run on the same data, else the epoch before."""
     for one, _ in _others(run):
-        if one.dataset.get("fingerprint") == run.dataset.get("fingerprint"):
+        same = one.dataset.get("fingerprint") == run.dataset.get("fingerprint")
+        if same and one.state not in (*runs.ACTIVE, "diverged"):
             return one.id
-    before = [one for one in run.moments if one < moment] or run.moments
+    before = [one for one in run.moments if one < moment] or run.moments[1:]
     return f"{EPOCH}{wording.epoch(before[-1])}" if before else options[0]
+
+
+def _words(option: str) -> str:
+    return "this run before any training" if option == f"{EPOCH}0" else f"this run after {option}"
 
 
 def _chosen(known: tuple[str, ...]) -> None:
@@ -69,7 +79,7 @@ def _read(run: runs.Run, asked: str, images: Subset) -> Reference | None:
     try:
         if asked.startswith(EPOCH):
             moment = min(run.moments, key=lambda one: abs(one - float(asked[len(EPOCH) :])))
-            return Reference(asked, resources.evaluation_of(run, moment, images))
+            return Reference(_words(asked), resources.evaluation_of(run, moment, images))
         other = runs.read(asked)
         if other.dataset.get("fingerprint") != run.dataset.get("fingerprint"):
             st.warning(
@@ -79,8 +89,11 @@ def _read(run: runs.Run, asked: str, images: Subset) -> Reference | None:
                 "digits. Choose a run on the same data."
             )
             return None
-        evaluation = resources.evaluation_of(other, other.moments[-1], images)
+        last = other.moments[-1]
+        evaluation = resources.evaluation_of(other, last, images)
     except runs.RunsError as error:
         st.error(f"What is compared with cannot be read. {error}")
         return None
-    return Reference(other.config.title, evaluation)
+    name = f"{wording.verbatim(other.config.title)} after epoch {wording.epoch(last)}"
+    same = replace(other.config, seed=run.config.seed, name=run.config.name) == run.config
+    return Reference(name, evaluation, same)

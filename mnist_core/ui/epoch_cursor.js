@@ -1,7 +1,7 @@
 // A transport bar over the recorded moments of a run: play, pause, drag.
 
 const PACE = 160; // milliseconds from moment to moment while playing, at least
-const DRAG = 125; // at least, between two reports while dragging
+const DRAG = 125; // at least, between two reports
 const LOOK = 10; // between two looks at whether the page is ready for the next report
 const PATIENCE = 10000; // without an answer, playing ends
 const LOOP = "M7 7h10v3l4-4-4-4v3H5v6h2zM17 17H7v-3l-4 4 4 4v-3h12v-6h-2z";
@@ -18,7 +18,7 @@ function create(root) {
   const [button, loop, slider, output] = parts.map((name) => root.querySelector(name));
   let data = { labels: [], index: 0 };
   let [report, sent, reported, sentAt] = [null, null, 0, 0];
-  let [playing, looping, dragging, timer] = [false, false, false, 0];
+  let [playing, looping, timer] = [false, false, 0];
 
   loop.querySelector("path").setAttribute("d", LOOP);
   const last = () => data.labels.length - 1;
@@ -52,7 +52,9 @@ function create(root) {
     const waited = performance.now() - sentAt;
     const ready = answered() && pageIsIdle();
     if (shown() !== reported) {
-      if (waited >= DRAG && (ready || !dragging)) send();
+      // A report into a page that is still being drawn would interrupt it; parts of it would stay
+      // behind, and Streamlit can lose messages. The last position is reported when it is done.
+      if (waited >= DRAG && (ready || waited > PATIENCE)) send();
     } else if (playing && ready && waited >= PACE) {
       if (shown() < last() || looping) {
         show(shown() < last() ? shown() + 1 : 0);
@@ -71,7 +73,7 @@ function create(root) {
   function update(next, setStateValue) {
     report = setStateValue;
     data = next;
-    const busy = !answered() || playing || dragging || shown() !== reported;
+    const busy = !answered() || playing || shown() !== reported;
     slider.max = Math.max(0, last());
     slider.disabled = button.disabled = loop.disabled = last() < 1;
     // As wide as the longest caption, so that the slider keeps its length.
@@ -95,16 +97,10 @@ function create(root) {
     loop.setAttribute("aria-pressed", looping);
   });
   slider.addEventListener("input", () => {
-    [playing, dragging] = [false, true];
+    playing = false;
     show(shown());
     tick();
   });
-  // Comes when the slider is let go, and after every key.
-  slider.addEventListener("change", () => {
-    dragging = false;
-    tick();
-  });
-
   const destroy = () => clearTimeout(timer);
   return { update, destroy };
 }

@@ -10,7 +10,7 @@ from mnist_core import wording
 from mnist_core.data import Dataset
 from mnist_core.maps import METHODS
 from mnist_core.selection import Subset
-from mnist_core.ui import chosen
+from mnist_core.ui import chosen, url
 from mnist_core.view import LARGEST_SEED, ORDERS, READERS, SPLITS, View, range_text, read_range
 
 SHOWS = {"digits": "Digits", "map": "Map", "classes": "Classes", "copies": "Before training"}
@@ -168,8 +168,5 @@ def leave() -> None:
     query |= {"page": str(at["browse_page"])} if at["browse_page"] > 1 else {}
     query |= {"pair": "{}{}".format(*state["class_pair"])} if "class_pair" in state else {}
     for name in (*READERS, *PLACES, "page", "pair"):
-        if name not in query:
-            st.query_params.pop(name, None)
-        elif st.query_params.get(name) != query[name]:
-            st.query_params[name] = query[name]
+        url.write(name, query.get(name))
     chosen.to_url()

@@ -9,13 +9,14 @@ from __future__ import annotations
 import contextlib
 import math
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
 from mnist_core import runs, wording
-from mnist_core.ui import chosen, resources
+from mnist_core.ui import chosen, resources, url
 from mnist_core.ui.data_store import data_store
 from mnist_core.ui.epoch_cursor import epoch_cursor
 
@@ -79,6 +80,19 @@ def title(name: str, sentence: str):
     return row
 
 
+def view(names: Sequence[str], key: str) -> str:
+    """Draw the choice between a page's pictures, named in the URL by `key`, and return it."""
+    return st.segmented_control(
+        "Show",
+        names,
+        default=names[0],
+        required=True,
+        key=key,
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+
+
 def page_link(name: str, label: str, **style) -> None:
     st.page_link(f"pages/{name}.py", label=label, **style)
 
@@ -105,11 +119,7 @@ def _from_url() -> None:
 
 def _to_url() -> None:
     for name in ("run", "epoch"):
-        value = st.session_state.get(name)
-        if value is None:
-            st.query_params.pop(name, None)
-        elif st.query_params.get(name) != value:
-            st.query_params[name] = value
+        url.write(name, st.session_state.get(name))
 
 
 def current_run() -> runs.Run | None:
@@ -120,6 +130,12 @@ def current_run() -> runs.Run | None:
 def all_runs() -> list[runs.Run]:
     """Return all runs, newest first."""
     return st.session_state["_runs"]
+
+
+def current_data() -> str | None:
+    """Return the fingerprint of the data that the current run was trained on, or None."""
+    run = current_run()
+    return run and run.dataset.get("fingerprint")
 
 
 def current_moment() -> float | None:

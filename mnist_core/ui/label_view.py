@@ -5,37 +5,38 @@ from __future__ import annotations
 import streamlit as st
 
 from mnist_core import label_faults, marks, runs, wording
-from mnist_core.evaluation import Evaluation
-from mnist_core.selection import Subset, test_ids
-from mnist_core.ui import chosen, frame, opened_mistake, paging, resources, verdicts
+from mnist_core.selection import test_ids
+from mnist_core.ui import chosen, frame, opened_mistake, paging, resources, url, verdicts
 from mnist_core.ui.digit_grid import digit_grid
+from mnist_core.ui.notices import Played
 
-LISTED, PAGE_SIZE = 500, 60
+PAGE_SIZE = 60
 TICKED = 3  # runs, before anybody chose
 
 
-def label_view(run: runs.Run, moment: float, images: Subset, evaluation: Evaluation) -> None:
+def label_view(playing: Played) -> None:
     """Draw the ranking with people's verdicts, and the opened digit beside it."""
+    images = playing.images
     if not images.of_test.all():
-        st.info("Labels are questioned in the test set. Choose “all test images”.")
+        st.info("Labels are questioned in the test set. Choose “all test images” above.")
         return
     grid, opened = st.columns([3, 2], gap="medium")
     with grid:
-        played = _tick(run, moment)
-        try:
-            ranking = resources.label_ranking(played)
-        except runs.RunsError as error:
-            st.error(f"One of these runs cannot be read. {error}")
+        asked = _tick(playing)
+        ranking = _ranking(asked)
+        if ranking is None:
             return
         marked = verdicts.of(images.dataset)
         verdicts.problems(marked)
-        found = ranking.sort(images.index)[:LISTED]
+        found = ranking.doubted(images.index)
+        if not len(found):
+            st.info("These runs read every label: they doubt none.")
         positions = paging.page_of(found, PAGE_SIZE, key="labels_page")
         shown = images[positions]
         digit_grid(
             shown.images,
             captions=[
-                f"{caption}. {_doubt(ranking, i, len(played))}"
+                f"{caption}. {_doubt(ranking, i, len(asked))}"
                 for caption, i in zip(shown.captions(), shown.index, strict=True)
             ],
             marks=[verdicts.SIGNS.get(marked.verdicts.get(int(i)), "") for i in shown.index],
@@ -45,41 +46,34 @@ def label_view(run: runs.Run, moment: float, images: Subset, evaluation: Evaluat
             height=290,
             key="labels_grid",
         )
-        _summary(run, images, evaluation, marked, ranking)
+        _summary(playing, marked, ranking)
     with opened, st.container(gap="xsmall"):
         here = opened_mistake.opened_of(images, shown)
         if here is not None:
-            opened_mistake.panel(
-                run,
-                moment,
-                images,
-                evaluation,
-                here,
-                images[found],
-                "labels_page",
-                PAGE_SIZE,
-                said=_doubt(ranking, int(images.index[here]), len(played)),
-            )
+            said = _doubt(ranking, int(images.index[here]), len(asked))
+            found = images[found]
+            opened_mistake.panel(playing, here, found, "labels_page", PAGE_SIZE, said)
 
 
-def _tick(run: runs.Run, moment: float) -> list[tuple[runs.Run, float]]:
+def _tick(playing: Played) -> list[tuple[runs.Run, float]]:
     """Draw which runs are asked; return them with the moment nearest to the cursor's."""
     same = [
         one
         for one in frame.all_runs()
-        if one.moments and one.dataset.get("fingerprint") == run.dataset.get("fingerprint")
+        if one.moments and one.dataset.get("fingerprint") == frame.current_data()
     ]
     by_id = {one.id: one for one in same}
     labels = frame.run_labels(same)
-    chosen_before = st.session_state.get("label_runs") or st.query_params.get_all("ask")
-    ticked = [one for one in chosen_before if one in by_id]
-    if not ticked:
+    ticked = st.session_state.get("label_runs")
+    if ticked is None:
+        asked = [one for one in st.query_params.get_all("ask") if one in by_id]
         best = sorted(same, key=lambda one: -(one.status.get("test_accuracy") or 0))
-        ticked = [one.id for one in best[:TICKED]]
-    st.session_state["label_runs_choice"] = st.session_state["label_runs"] = ticked
-    st.query_params["ask"] = ticked
+        ticked = asked or [one.id for one in best[:TICKED]]
+    ticked = [one for one in ticked if one in by_id]
+    st.session_state["label_runs"] = st.session_state["label_runs_choice"] = ticked
+    url.write("ask", ticked)
     st.multiselect(
-        "Ask these runs, each at the cursor's epoch or its last",
+        "Ask these runs, each at the epoch chosen below, or its last",
         list(by_id),
         format_func=labels.get,
         key="label_runs_choice",
@@ -89,6 +83,7 @@ def _tick(run: runs.Run, moment: float) -> list[tuple[runs.Run, float]]:
         "A digit's doubt is the probability of its label minus that of the best other digit, on "
         "average over these runs (after Northcutt et al. 2021).",
     )
+    moment = playing.moment
     asked = [by_id[one] for one in ticked]
     return [(one, min(one.moments, key=lambda m: (abs(m - moment), m))) for one in asked]
 
@@ -98,16 +93,37 @@ def _ticked(known: tuple[str, ...]) -> None:
     st.session_state["label_runs"] = picked
 
 
+def _ranking(asked: list[tuple[runs.Run, float]]) -> label_faults.Ranking | None:
+    """Return the runs' ranking; None: it said why there is none."""
+    if not asked:
+        st.info("Tick at least one run to ask.")
+        return None
+    for run, moment in asked:
+        try:
+            resources.evaluation(run, moment)
+        except runs.RunsError as error:
+            st.error(f"{wording.verbatim(frame.run_label(run))} cannot be asked. {error}")
+            return None
+    return resources.label_ranking(asked)
+
+
 def _doubt(ranking: label_faults.Ranking, index: int, asked: int) -> str:
     """Return how doubtful the label of a test image is, in words."""
+    votes = int(ranking.votes[index])
+    read = (
+        f"{votes} of {wording.count(asked, 'run')} read another digit"
+        if votes
+        else f"{'all runs' if asked > 1 else 'the run'} asked read the label"
+    )
     return (
-        f"Number {ranking.place[index] + 1:,} in doubt: {ranking.votes[index]} of "
-        f"{wording.count(asked, 'run')} read something else, mostly {ranking.instead[index]}. "
-        f"The label gets {wording.percent(ranking.self_confidence[index], 1)}"
+        f"Number {ranking.place[index] + 1:,} in doubt: {read}. The label gets "
+        f"{wording.percent(ranking.self_confidence[index], 1)}, the likeliest other digit is "
+        f"{ranking.instead[index]}"
     )
 
 
-def _summary(run, images: Subset, evaluation: Evaluation, marked: marks.Marks, ranking) -> None:
+def _summary(playing: Played, marked: marks.Marks, ranking: label_faults.Ranking) -> None:
+    images, evaluation = playing.images, playing.evaluation
     faults = images.positions(test_ids(images.dataset, marked.of("label")))
     with st.container(horizontal=True, key="marks_summary", vertical_alignment="center"):
         kinds = ", ".join(
@@ -127,7 +143,7 @@ def _summary(run, images: Subset, evaluation: Evaluation, marked: marks.Marks, r
         st.download_button(
             "Marks (CSV)",
             data=lambda: marks.table(
-                marked, images.dataset.test.labels, ranking.instead, ranking.margin
+                marked, images.dataset.test.labels, ranking.read, ranking.margin
             ),
             file_name="marks.csv",
             on_click="ignore",

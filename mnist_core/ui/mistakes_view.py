@@ -7,11 +7,12 @@ from collections import Counter
 import numpy as np
 import streamlit as st
 
-from mnist_core import export, marks, runs, wording
+from mnist_core import export, marks, wording
 from mnist_core.evaluation import Evaluation
 from mnist_core.selection import Subset
 from mnist_core.ui import answers, chosen, notices, opened_mistake, paging, verdicts
 from mnist_core.ui.digit_grid import digit_grid
+from mnist_core.ui.notices import Played
 
 PAGE_SIZE = 300  # digits: one page for most runs
 ANY = "any"
@@ -25,16 +26,18 @@ ORDERS = {
 }
 
 
-def mistakes_view(run: runs.Run, moment: float, images: Subset, evaluation: Evaluation) -> None:
+def mistakes_view(playing: Played) -> None:
     """Draw the grid of mistakes, and the opened one beside it."""
+    images, evaluation = playing.images, playing.evaluation
     grid, opened = st.columns([3, 2], gap="medium")
     with grid:
-        errors, grouped = _filtered(run, images, evaluation)
+        errors, grouped = _filtered(playing)
         if not len(errors):
             _why_none(images, evaluation)
             return
         marked = verdicts.of(images.dataset)
         verdicts.problems(marked)
+        _close_what_filters_leave_out(images, errors)
         positions = paging.page_of(errors, PAGE_SIZE, key="mistakes_page")
         shown = images[positions]
         digit_grid(
@@ -49,15 +52,13 @@ def mistakes_view(run: runs.Run, moment: float, images: Subset, evaluation: Eval
             height=360,
             key="mistakes_grid",
         )
-        _below(run, moment, images, evaluation, errors)
+        _below(playing, errors)
     with opened, st.container(gap="xsmall"):
         here = opened_mistake.opened_of(images, shown)
-        opened_mistake.panel(
-            run, moment, images, evaluation, here, images[errors], "mistakes_page", PAGE_SIZE
-        )
+        opened_mistake.panel(playing, here, images[errors], "mistakes_page", PAGE_SIZE)
 
 
-def _filtered(run, images: Subset, evaluation: Evaluation) -> tuple[np.ndarray, bool]:
+def _filtered(playing: Played) -> tuple[np.ndarray, bool]:
     """Draw the filters; return the positions of the mistakes in order, and whether by pair."""
     digits = [ANY, *map(str, range(10))]
     with st.container(horizontal=True, key="filters", vertical_alignment="bottom"):
@@ -66,15 +67,25 @@ def _filtered(run, images: Subset, evaluation: Evaluation) -> tuple[np.ndarray, 
         order = st.selectbox("First", list(ORDERS), key="first", bind="query-params", width=190)
         grouped = st.toggle("By pair", value=True, key="pairs", bind="query-params",
                             help="The most frequent confusion first")  # fmt: skip
-        chosen.choose_images("all test images", images.dataset.fingerprint)
     sides = (None if side == ANY else int(side) for side in (true, read))
+    evaluation = playing.evaluation
     errors = evaluation.errors(*sides, ORDERS[order])
     if order == EPOCHS_WRONG:
-        epochs_wrong = notices.recorded_history(run, images).epochs_wrong
+        epochs_wrong = notices.recorded_history(playing.run, playing.images).epochs_wrong
         errors = errors[np.argsort(-epochs_wrong[errors], kind="stable")]
     if grouped:
         errors = np.concatenate([errors[:0], *evaluation.by_pair(errors).values()])
     return errors, grouped
+
+
+def _close_what_filters_leave_out(images: Subset, errors: np.ndarray) -> None:
+    """After another filter begin at its first digit; a move of the cursor closes nothing."""
+    fingerprint = images.dataset.fingerprint
+    now = [st.session_state.get(key) for key in ("true", "read", "images")]
+    before = st.session_state.get("mistakes_filters", now)
+    st.session_state["mistakes_filters"] = now
+    if now != before and images[errors].position(chosen.opened(fingerprint)) is None:
+        chosen.open_image(None, fingerprint)
 
 
 def _groups(evaluation: Evaluation, positions: np.ndarray) -> dict[str, int]:
@@ -103,7 +114,9 @@ def _captions(shown: Subset, evaluation, positions, marked: marks.Marks) -> list
     ]
 
 
-def _below(run, moment: float, images: Subset, evaluation: Evaluation, errors) -> None:
+def _below(playing: Played, errors: np.ndarray) -> None:
+    images, answers_of = playing.images, playing.evaluation.predicted
+    too_many = len(errors) > export.LARGEST_SHEET
     with st.container(horizontal=True, key="mistakes_below", vertical_alignment="center"):
         st.caption(
             f"**{wording.count(len(errors), 'mistake')}** in {wording.count(len(images))} images",
@@ -111,9 +124,10 @@ def _below(run, moment: float, images: Subset, evaluation: Evaluation, errors) -
         )
         st.download_button(
             "Contact sheet (PNG)",
-            data=lambda: export.contact_sheet(images[errors], evaluation.predicted[errors]),
-            file_name=f"mistakes-{run.id}-epoch-{wording.epoch(moment)}.png",
+            data=lambda: export.contact_sheet(images[errors], answers_of[errors]),
+            file_name=f"mistakes-{playing.name}.png",
             on_click="ignore",
-            disabled=len(errors) > export.LARGEST_SHEET,
+            disabled=too_many,
+            help=f"A sheet holds {export.LARGEST_SHEET:,} digits." if too_many else None,
             key="download_mistakes",
         )

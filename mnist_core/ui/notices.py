@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import streamlit as st
 
 from mnist_core import runs, wording
@@ -24,12 +26,26 @@ def train_paper_button(label: str = "Train the paper's network") -> None:
         st.switch_page("pages/train.py")
 
 
-def played() -> tuple[runs.Run, float, Subset, Evaluation]:
-    """Return the current run, the moment under the cursor, images and what is said of them.
+@dataclass(frozen=True, eq=False)
+class Played:
+    """The current run at the moment under the cursor: images, and what the network says of them.
 
-    The images are the run's test set, or those that all screens are restricted to. Where there is
-    nothing to show, say why with the button that helps, and stop the page.
+    `images` are the run's test set, or those that all screens are restricted to.
     """
+
+    run: runs.Run
+    moment: float
+    images: Subset
+    evaluation: Evaluation
+
+    @property
+    def name(self) -> str:
+        """For files: the run and the epoch."""
+        return f"{self.run.id}-epoch-{wording.epoch(self.moment)}"
+
+
+def played() -> Played:
+    """Return what the screens play; else say why not with the button that helps, and stop."""
     run, moment = frame.current_run(), frame.current_moment()
     chosen.show_problems(st.container(key="link_notices"))
     if run is None:
@@ -42,21 +58,20 @@ def played() -> tuple[runs.Run, float, Subset, Evaluation]:
         st.stop()
     try:
         dataset = resources.dataset_of(run)
-        images = chosen.subset(dataset)
-        if images is None:
-            images = Subset(dataset, ids_of(dataset, "test"))
-            return run, moment, images, resources.evaluation(run, moment)
-        return run, moment, images, resources.evaluation_of(run, moment, images)
+        images = chosen.subset(dataset) or Subset(dataset, ids_of(dataset, "test"))
+        return Played(run, moment, images, resources.evaluation_of(run, moment, images))
     except runs.RunsError as error:
-        st.error(f"This moment of the run cannot be shown. {error}")
-        chosen.choose_images("all test images", run.dataset.get("fingerprint"))
+        st.error(f"This moment of the run cannot be shown. {error} Choose another epoch below.")
         st.stop()
 
 
 def recorded_history(run: runs.Run, images: Subset) -> History:
     """Return what the run answered over its epochs to these images; else say why not, and stop."""
     if not images.of_test.all():
-        st.info("After every epoch only the test set's answers are recorded. Choose test images.")
+        st.info(
+            "After every epoch only the test set's answers are recorded, and some of the chosen "
+            "images are training images. Choose all test images above."
+        )
         st.stop()
     try:
         past = resources.history_of(run)
@@ -73,10 +88,12 @@ def reason_of(run: runs.Run) -> str:
     return run.status.get("reason") or ""
 
 
-def moment_line(run: runs.Run, moment: float, images: Subset) -> str:
+def moment_line(playing: Played) -> str:
     """Return which network, at which epoch, measured on what, in one line."""
+    moment, images, config = playing.moment, playing.images, playing.run.config
     when = "before any training" if moment == 0 else f"after epoch {wording.epoch(moment)}"
     some = wording.count(len(images), "chosen image")
     which = "the test set" if images.is_test_set else some
-    data = run.dataset.get("name", "unknown data")
-    return f"{run.config.title} ({run.config.architecture}), {when}, on {which} of {data}"
+    data = wording.verbatim(str(playing.run.dataset.get("name", "unknown data")))
+    title = wording.verbatim(config.title)
+    return f"{title} ({config.architecture}), {when}, on {which} of {data}"

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import streamlit as st
 
-from mnist_core import calibration, export, runs, wording
-from mnist_core.evaluation import Evaluation
-from mnist_core.selection import Subset
-from mnist_core.ui import notices
+from mnist_core import calibration, export, wording
+from mnist_core.ui.notices import Played, moment_line
+
+INTERVAL = (
+    "A 95 % interval (Wilson): with other test digits of the same kind another accuracy would be "
+    "measured. The fewer digits, the wider it is."
+)
 
 
-def row(run: runs.Run, moment: float, images: Subset, evaluation: Evaluation) -> None:
+def row(playing: Played) -> None:
     """Draw accuracy, loss, top-2 accuracy, errors, which network this is, and the interval."""
-    low, high = calibration.accuracy_interval(evaluation)
+    images, evaluation = playing.images, playing.evaluation
     of = "Test " if images.is_test_set else ""
     with st.container(horizontal=True, key="numbers", vertical_alignment="center"):
         st.metric(
@@ -40,17 +43,22 @@ def row(run: runs.Run, moment: float, images: Subset, evaluation: Evaluation) ->
             width=130,
         )
         with st.container(width="stretch", key="interval"):
-            st.caption(
-                f"{notices.moment_line(run, moment, images)}. Its true accuracy on such digits "
-                f"probably lies between {low * 100:.1f} and {high * 100:.1f} %.",
-                help="A 95 % interval (Wilson): were there other test digits of the same kind, "
-                "another accuracy would be measured. The fewer digits, the wider it is.",
-            )
+            st.caption(f"{moment_line(playing)}. {_interval(playing)}", help=INTERVAL)
 
 
-def download(run: runs.Run, moment: float, images: Subset, evaluation: Evaluation) -> None:
+def _interval(playing: Played) -> str:
+    if not playing.images.is_test_set:
+        return "Chosen images are no random sample: they say nothing about other digits."
+    low, high = calibration.accuracy_interval(playing.evaluation)
+    return (
+        "Its true accuracy on such digits probably lies between "
+        f"{low * 100:.1f} and {high * 100:.1f} %."
+    )
+
+
+def download(playing: Played) -> None:
     """Offer the answers and the confusion matrix as files."""
-    name = f"{run.id}-epoch-{wording.epoch(moment)}"
+    images, evaluation = playing.images, playing.evaluation
     with st.popover("Download"):
         for title, file, make in (
             ("Predictions (CSV)", "predictions", lambda: export.predictions(images, evaluation)),
@@ -59,7 +67,7 @@ def download(run: runs.Run, moment: float, images: Subset, evaluation: Evaluatio
             st.download_button(
                 title,
                 data=make,
-                file_name=f"{file}-{name}.csv",
+                file_name=f"{file}-{playing.name}.csv",
                 on_click="ignore",
                 key=f"download_{file}",
                 width="stretch",

@@ -4,37 +4,34 @@ from __future__ import annotations
 
 import streamlit as st
 
-from mnist_core import evaluation_figures, history, runs, wording
-from mnist_core.evaluation import Evaluation
+from mnist_core import evaluation_figures, history, over_time_figures, runs, wording
 from mnist_core.selection import Subset
 from mnist_core.ui import chosen, dataset_cache, resources, verdicts, walk
 from mnist_core.ui.chart import chart
 from mnist_core.ui.digit_grid import digit_grid
+from mnist_core.ui.notices import Played
 
 NEAREST = 5  # training digits of a class
 MAPS = {
     "Saliency": ("saliency", "how much a little more ink at a pixel would speak for it"),
-    "Occlusion": ("occlusion", "how much is lost when the 5×5 pixels around it are blanked"),
+    "Occlusion": ("occlusion", "how much is lost when the 5×5 pixels around a pixel are blanked"),
 }
+LOSS = (
+    "Loss of one image: −ln of the probability given to the true digit. 0 when the network is sure "
+    "and right; the larger, the less it believed in the right answer."
+)
 DETAILS = ("Life", "Nearest", *MAPS)
 
 
 def panel(
-    run: runs.Run,
-    moment: float,
-    images: Subset,
-    evaluation: Evaluation,
-    i: int,
-    found: Subset,
-    page_key: str,
-    page_size: int,
-    said: str = "",
+    playing: Played, i: int, found: Subset, page_key: str, page_size: int, said: str = ""
 ) -> None:
-    """Draw image number i of the evaluation; previous and next lead through `found`.
+    """Draw image number i of what is played; previous and next lead through `found`.
 
     `said` is what stands below the picture, instead of how sure this network is.
     """
-    one = images[[i]]
+    run, moment, evaluation = playing.run, playing.moment, playing.evaluation
+    one = playing.images[[i]]
     truth, answer = int(evaluation.labels[i]), int(evaluation.predicted[i])
     runner_up = int(evaluation.runner_up[i])
     read = f"a {truth}, read as {answer}"
@@ -53,11 +50,10 @@ def panel(
         said
         or f"{wording.percent(sure)} sure; the runner-up is {runner_up} with "
         f"{wording.percent(second)}. Loss {wording.loss(float(evaluation.losses[i]))}",
-        help="Loss of one image: −ln of the probability given to the true digit. 0 when the "
-        "network is sure and right; the larger, the less it believed in the right answer.",
+        help=None if said else LOSS,
     )
     if one.of_test[0]:
-        verdicts.choose(one, verdicts.of(images.dataset))
+        verdicts.choose(one, verdicts.of(one.dataset))
     detail = st.segmented_control(
         "Details",
         DETAILS,
@@ -74,16 +70,16 @@ def panel(
         elif detail == "Nearest":
             _nearest(one, answer, other)
         else:
-            _why(detail, run, moment, one, answer, other)
+            _why(detail, run, moment, one, truth, answer if truth != answer else runner_up)
 
 
 def _life(run: runs.Run, moment: float, one: Subset, truth: int) -> None:
     if not one.of_test[0]:
         st.caption("Only test images are recorded after every epoch. This is a training image.")
         return
-    moments, probabilities = history.life(run, int(one.index[0]))
+    moments, probabilities = resources.life_of(run, int(one.index[0]), len(one.dataset.test))
     chart(
-        evaluation_figures.life(moments, probabilities, truth, cursor=moment),
+        over_time_figures.life(moments, probabilities, truth, cursor=moment),
         key="mistake_life",
         height=190,
     )
@@ -102,7 +98,7 @@ def _nearest(one: Subset, answer: int, other: int) -> None:
         index, distances = search.nearest(one.images[0], NEAREST, without=left_out)
         near = Subset(one.dataset, index)
         st.markdown(
-            f"Nearest {digit}s, from {distances[0]:.1f} away"
+            f"Nearest {digit}s, at a distance of {distances[0]:.1f} and more"
             if len(near)
             else f"There is no training image of {digit}.",
             help="Euclidean distance, pixels from 0 to 1",
@@ -114,25 +110,25 @@ def _nearest(one: Subset, answer: int, other: int) -> None:
                 for name, far in zip(near.captions(), distances, strict=True)
             ],
             columns=NEAREST,
-            cell=58,
+            cell=50,
             label=f"Nearest training images of {digit}",
             key=f"nearest_{'answer' if digit == answer else 'other'}",
         )
 
 
-def _why(name: str, run: runs.Run, moment: float, one: Subset, answer: int, other: int) -> None:
+def _why(name: str, run: runs.Run, moment: float, one: Subset, truth: int, other: int) -> None:
     function, meaning = MAPS[name]
     try:
-        values = resources.ask_attribution(function, run, moment, one.images[0], answer, other)
+        values = resources.ask_attribution(function, run, moment, one.images[0], truth, other)
     except runs.RunsError as error:
         st.error(str(error))
         return
     chart(
-        evaluation_figures.attribution(values, one.images[0], answer, other),
+        evaluation_figures.attribution(values, one.images[0], truth, other),
         key="attribution",
         height=200,
     )
-    st.caption(f"Blue speaks for {answer}, red for {other}: {meaning}.")
+    st.caption(f"Blue speaks for {truth}, the true digit, red for {other}: {meaning}.")
 
 
 def opened_of(images: Subset, shown: Subset) -> int | None:

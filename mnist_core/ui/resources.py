@@ -12,7 +12,7 @@ import streamlit as st
 from mnist_core import data, history, label_faults, runs, workers
 from mnist_core.config import TrainConfig
 from mnist_core.evaluation import Evaluation, log_softmax
-from mnist_core.selection import Subset
+from mnist_core.selection import Subset, ids_of
 from mnist_core.ui import data_store
 
 ANSWER_SECONDS = 90.0
@@ -86,6 +86,17 @@ def _history(path: str, recorded: tuple) -> history.History:
     return history.read(run, dataset_of(run).test.labels)
 
 
+def life_of(run: runs.Run, index: int, total: int) -> tuple[list[float], np.ndarray]:
+    """Return a test image's probabilities over the run: history.life()."""
+    recorded = tuple((moment, _recorded_at(run, "predictions", moment)) for moment in run.moments)
+    return _life(run.id, recorded, index, total, run)
+
+
+@st.cache_resource(show_spinner=False, max_entries=64)
+def _life(run_id: str, recorded: tuple, index: int, total: int, _run: runs.Run):
+    return history.life(_run, index, total)
+
+
 def label_ranking(played: list[tuple[runs.Run, float]]) -> label_faults.Ranking:
     """Return how likely each test label is wrong, by runs of one dataset at recorded moments.
 
@@ -107,6 +118,8 @@ def evaluation_of(run: runs.Run, moment: float, subset: Subset) -> Evaluation:
 
     Test images are in the recording; for training images the answering process is asked.
     """
+    if np.array_equal(subset.ids, ids_of(subset.dataset, "test")):
+        return evaluation(run, moment)
     if not (~subset.of_test).any():
         recorded = evaluation(run, moment)
         return Evaluation(recorded.labels[subset.index], recorded.logits[subset.index])
@@ -152,15 +165,18 @@ def _answer(function: str, *arguments) -> np.ndarray:
 
     try:
         try:
-            return ask()
+            answer = ask()
         except BrokenExecutor:  # the process was killed, perhaps long ago: a new one is asked
-            return ask()
+            answer = ask()
     except runs.RunsError:
         raise
     except Exception as error:  # killed again, or out of time or memory
         raise runs.RunsError(
             "The network did not answer. Ask again: the process that answers is started anew."
         ) from error
+    if not np.isfinite(answer).all():
+        raise runs.RunsError(runs.NOT_NUMBERS)
+    return answer
 
 
 def start_training(config: TrainConfig) -> runs.Run:

@@ -4,32 +4,38 @@ from __future__ import annotations
 
 import streamlit as st
 
-from mnist_core import confusion_figures, runs, wording
+from mnist_core import confusion_figures, wording
 from mnist_core.comparison import Comparison
-from mnist_core.evaluation import Evaluation
 from mnist_core.selection import Subset
 from mnist_core.ui import compared
 from mnist_core.ui.chart import chart
 from mnist_core.ui.digit_grid import digit_grid
+from mnist_core.ui.notices import Played
 
 SHOWN = 120
+MCNEMAR = (
+    "McNemar's exact test looks only at digits that one network alone reads rightly. If neither "
+    "were better, each such digit would go to either as a coin falls. A difference that coins make "
+    "in fewer than 5 of 100 tests is called more than luck: the luck of which digits are tested."
+)
 NAMES = ("this network", "the other")
 
 
-def two_runs_view(run: runs.Run, moment: float, images: Subset, evaluation: Evaluation) -> None:
+def two_runs_view(playing: Played) -> None:
     """Draw right and wrong by right and wrong, the verdict in words, and the images of a cell."""
     picture, selection = st.columns([3, 2], gap="medium")
     with selection:
-        reference = compared.choose(run, moment, images)
+        reference = compared.choose(playing)
     if reference is None:
         return
-    both = Comparison(evaluation, reference.evaluation)
+    both = Comparison(playing.evaluation, reference.evaluation)
+    title, epoch = wording.verbatim(playing.run.config.title), wording.epoch(playing.moment)
     cell = st.session_state.get("agreement_cell", (0, 1))
     with picture:
         st.caption(
-            f"**This network**: {run.config.title}, epoch {wording.epoch(moment)}, "
-            f"{wording.percent(evaluation.accuracy)}. **The other**: "
-            f"{wording.verbatim(reference.name)}, {wording.percent(both.second.accuracy)}."
+            f"**This network**: {title} after epoch {epoch}, "
+            f"{wording.percent(both.first.accuracy)}. **The other**: "
+            f"{reference.name}, {wording.percent(both.second.accuracy)}."
         )
         chart(
             confusion_figures.agreement(both.table, NAMES, cell),
@@ -37,9 +43,14 @@ def two_runs_view(run: runs.Run, moment: float, images: Subset, evaluation: Eval
             height=300,
             on_click=_choose_cell,
         )
-        st.markdown(_verdict(both))
+        st.markdown(_verdict(both), help=MCNEMAR)
+        if reference.same_settings:
+            st.caption(
+                "Both have the same settings but for the seed: a network's random start alone can "
+                "make such a difference, and the test does not know of it."
+            )
     with selection:
-        _images(both, cell, images)
+        _images(both, cell, playing.images)
 
 
 def _choose_cell(point: dict) -> None:
@@ -54,7 +65,7 @@ def _verdict(both: Comparison) -> str:
     return (
         f"This network alone is right on {wording.count(first, 'digit')}, the other alone on "
         f"{second:,}. Were both equally good, luck alone would make a difference as large in "
-        f"{often} of such tests (McNemar's exact test). **This difference is "
+        f"{often} of such tests. **This difference is "
         f"{'' if both.more_than_luck else 'not '}more than luck.**"
     )
 

@@ -15,18 +15,14 @@ def heading(text: str, one: Subset, found: Subset, page_key: str, page_size: int
 
     `page_key` and `page_size` are those of the grid's pages, which follow.
     """
-    state, last = st.session_state, f"{page_key}.last"
     here = found.position(one.ids[0])
-    if here is None:  # an image that the grid leaves out: go on from where it was opened
-        here = found.position(state.get(last))
-    else:
-        state[last] = int(one.ids[0])
-    state[f"{page_key}.walk"] = found
+    if here is not None:
+        st.session_state[f"{page_key}.place"] = here
+    st.session_state[f"{page_key}.walk"] = found
     with st.container(horizontal=True, key="opened_heading", vertical_alignment="center"):
         st.markdown(f"**{text}**", width="stretch")
         for step, title, icon, key in STEPS:
-            to = -1 if here is None else here + step
-            possible = 0 <= to < len(found)
+            possible = _next(step, page_key) is not None
             st.button(
                 "",
                 icon=f":material/{icon}:",
@@ -44,11 +40,24 @@ def _step(step: int, page_key: str, page_size: int) -> None:
 
     From what is opened at the moment of the press: presses can come faster than pages are drawn.
     """
-    found = st.session_state[f"{page_key}.walk"]
-    fingerprint = found.dataset.fingerprint
-    here = found.position(chosen.opened(fingerprint))
-    here = found.position(st.session_state.get(f"{page_key}.last")) if here is None else here
-    to = 0 if here is None else here + step
-    if 0 <= to < len(found):
-        chosen.open_image(found.ids[to], fingerprint)
+    to = _next(step, page_key)
+    if to is not None:
+        found = st.session_state[f"{page_key}.walk"]
+        chosen.open_image(found.ids[to], found.dataset.fingerprint)
         st.session_state[page_key] = to // page_size + 1
+
+
+def _next(step: int, page_key: str) -> int | None:
+    """Return the place to go to, or None at an end.
+
+    An image that the grid leaves out, such as a mistake that is none at this epoch, stands before
+    the one that has come to its place.
+    """
+    found = st.session_state[f"{page_key}.walk"]
+    opened = chosen.opened(found.dataset.fingerprint)
+    here = 0 if opened is None else found.position(opened)
+    if here is None:
+        here = st.session_state.get(f"{page_key}.place", 0) - (step > 0)
+        here = min(here, len(found) - (step > 0))
+    to = here + step
+    return to if 0 <= to < len(found) else None

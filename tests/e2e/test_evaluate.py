@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from mnist_core import data, runs
-from mnist_core.evaluation import Evaluation
+from mnist_core.evaluation import Evaluation, most_frequent_error
 
 from .page import CAPTION, CURSOR, is_marked, mark, metric, open_page, plot, stand_still
 
@@ -87,6 +87,25 @@ def test_the_cursor_moves_figures_in_place_and_plays(visit, paper_run):
     assert chart.evaluate("node => node.titles.size") >= 3
 
 
+def test_quick_keys_leave_slider_figures_and_address_in_step(visit, paper_run, recorded):
+    """A move that interrupts the drawing of the one before would leave parts of the page behind."""
+    page = visit(f"evaluate?run={paper_run}")
+    expect(page.locator(".st-key-confusion .heatmaplayer")).to_be_visible()
+    slider = page.locator(CURSOR)
+    slider.focus()
+    for key in (["ArrowLeft"] * 5 + ["ArrowRight"] * 5) * 3 + ["ArrowLeft"] * 2:
+        slider.press(key)
+        page.wait_for_timeout(20)
+    page.wait_for_url("**epoch=3**")
+    expect(page.locator(CAPTION)).to_have_text("epoch 3 of 5")
+    answers = recorded[3.0]
+    expect(metric(page, "Test accuracy")).to_have_text(f"{100 * answers.accuracy:.2f} %")
+    errors = int((~answers.right).sum())
+    corner = "node => node.layout.annotations.find(({ x, y }) => x === 10 && y === 10).text"
+    assert plot(page, "confusion").evaluate(corner) == str(errors)
+    expect(page.get_by_text("Connection error")).to_have_count(0)
+
+
 def test_playing_again_and_again_goes_on_until_it_is_paused(visit, paper_run):
     page = visit(f"evaluate?run={paper_run}&epoch=4")
     expect(page.locator(".st-key-confusion .heatmaplayer")).to_be_visible()
@@ -121,7 +140,7 @@ def test_cells_rows_and_columns_show_their_images(visit, paper_run, recorded):
     ):
         click_cell(page, true, predicted)
         expect_images(page, int(count))
-    t, p, worst = last.worst_confusion()
+    t, p, worst = most_frequent_error(last.confusion)
     click_cell(page, t, p)
     expect_images(page, worst)
     click_cell(page, p, t, modifiers=["Shift"])
@@ -140,7 +159,7 @@ def test_a_finger_chooses_several_cells(visit, paper_run, recorded):
     page = visit(f"evaluate?run={paper_run}", **PHONE)
     page.get_by_text("Several", exact=True).tap()
     stand_still(page)
-    t, p, worst = recorded[5.0].worst_confusion()
+    t, p, worst = most_frequent_error(recorded[5.0].confusion)
     click_cell(page, t, p)
     expect_images(page, worst)
     click_cell(page, 10, 10)
@@ -171,11 +190,12 @@ def test_each_view_of_evaluate_has_its_pictures(visit, paper_run, recorded):
         ("Over time", ("over_time", "cell_curve")),
         ("How sure", ("coverage", "histogram", "reliability")),
         ("Two runs", ("agreement",)),
+        ("Weights", ("weights",)),
     ):
         page.get_by_role("radio", name=name).click()
         for key in keys:
             expect(page.locator(f".st-key-{key} .mnist-chart.drawn")).to_be_visible()
-    page.wait_for_url("**evaluate=Two+runs**")
+    page.wait_for_url("**evaluate=Weights**")
 
     page.get_by_role("radio", name="Over time").click()
     click_cell(page, 9, 9, key="over_time")
@@ -193,8 +213,10 @@ def test_the_threshold_is_dragged_and_clicked(visit, paper_run, recorded):
     assert not (recorded[5.0].confidence >= 1).any()
     expect(title).to_have_text("No digit is read")
     box = plot(page, "coverage").locator(".nsewdrag").bounding_box()
-    page.mouse.click(box["x"] + box["width"] * 0.985, box["y"] + box["height"] * 0.6)
-    page.wait_for_url(lambda url: "threshold=" in url and "threshold=100" not in url)
+    page.mouse.click(box["x"] + box["width"] * 0.6, box["y"] + 12)
+    expect(title).not_to_have_text("No digit is read")
+    shown = float(title.inner_text().split()[0])
+    assert shown > 0.6 * 100 - 3  # at least what was clicked, for thresholds come in steps
 
 
 def test_two_epochs_are_compared_cell_by_cell(visit, paper_run, recorded):
@@ -268,11 +290,11 @@ def test_a_cell_leads_to_a_mistake_that_is_marked_and_found_after_a_reload(
     page = visit(f"evaluate?run={paper_run}&epoch=4")
     page.locator(".st-key-cursor").get_by_role("button", name="Play", exact=True).click()
     expect(page.locator(CAPTION)).to_have_text("epoch 5 of 5")
-    t, p, _ = recorded[5.0].worst_confusion()
+    t, p, _ = most_frequent_error(recorded[5.0].confusion)
     click_cell(page, t, p)
     page.locator(".st-key-cell_images [role=grid]").click(position={"x": 20, "y": 20})
     page.get_by_role("button", name="Open in Mistakes").click()
-    index = int(recorded[5.0].select(t, p)[0])
+    index = int(recorded[5.0].errors(t, p)[0])
     title = f"Test image {index:,}: a {t}, read as {p}"
     expect(title_of(page)).to_have_text(title)
 
@@ -312,6 +334,19 @@ def test_maps_come_from_the_network_itself(visit, paper_run):
     for values in drawn:
         assert values.shape == (28, 28) and abs(values).max() > 0.01
     assert not np.allclose(*drawn)
+
+
+@pytest.mark.parametrize("path", ["mistakes?", "evaluate?evaluate=Two+runs&"])
+def test_a_page_on_a_phone_ends_where_its_content_ends(path, visit, paper_run):
+    page = visit(f"{path}run={paper_run}", **PHONE)
+    expect(page.locator(".mnist-chart.drawn").first).to_be_visible()
+    stand_still(page)
+    left = """() => {
+        const main = document.querySelector("[data-testid=stMain]");
+        const inside = document.querySelector("[data-testid=stMainBlockContainer]");
+        return main.scrollHeight - main.clientHeight - inside.getBoundingClientRect().height;
+    }"""
+    assert page.evaluate(left) < 200
 
 
 def test_mistakes_on_a_phone(visit, paper_run, recorded):
