@@ -116,25 +116,35 @@ def _over_time(moments, confusions, shares) -> list[list[str]]:
 def first_layer(images: np.ndarray) -> go.Figure:
     """Draw the weights into each unit of a layer, float (U, h, w), as images side by side.
 
-    One diverging scale for all, zero in its middle.
+    One diverging scale for all, zero in its middle; the strongest half per cent are cut off.
     """
-    columns = min(len(images), max(5, int(np.ceil(np.sqrt(len(images) * 2.2)))))
-    limit = float(abs(images).max()) or 1.0
-    # As whole numbers they are a quarter of the bytes, five times a second while playing.
-    steps = np.round(mosaic(images / limit * 127, columns))
+    count, height, width = images.shape
+    columns = max(1, int(np.sqrt(1.6 * count)))
+    columns = next((c for c in range(columns, 2 * columns + 1) if count % c == 0), columns)
+    limit = float(np.quantile(abs(images), 0.995)) or float(abs(images).max()) or 1.0
+    # As whole numbers they are a quarter of the bytes, several times a second while playing.
+    steps = np.round(np.clip(mosaic(images, columns) / limit, -1, 1) * 127).astype(np.int8)
     heatmap = go.Heatmap(
-        z=np.where(np.isnan(steps), -128, steps).astype(np.int8), hoverinfo="skip",
-        autocolorscale=True, zmin=-127, zmid=0, zmax=127,
-        colorbar={"tickvals": [-127, 0, 127], "ticktext": [f"−{limit:.2f}", "0", f"{limit:.2f}"]},
+        z=steps, hoverinfo="skip", autocolorscale=True, zmin=-127, zmid=0, zmax=127,
+        colorbar={"tickvals": [-127, 0, 127], "ticktext": [f"−{limit:.2g}", "0", f"{limit:.2g}"]},
     )  # fmt: skip
     plain = {"showgrid": False, "zeroline": False, "showticklabels": False, "constrain": "domain"}
+    down, across = steps.shape
+    edge = {"type": "line", "line": {"color": "var(--st-gray-color)", "width": 1}}
     return base(
         [heatmap],
-        f"What {wording.count(len(images), 'unit')} of the first layer look for",
+        f"What {wording.count(count, 'unit')} of the first layer look for",
         margin={"l": 36, "r": 8, "t": 40, "b": 36},
-        xaxis=plain | {"title": {"text": "column (pixel), unit by unit", "standoff": 4}},
-        yaxis=plain | {"title": {"text": "row (pixel)", "standoff": 4}, "autorange": "reversed",
-                       "scaleanchor": "x"},
+        xaxis=plain | {"title": {"text": "column (pixel), unit by unit", "standoff": 4},
+                       "range": [-0.5, across - 0.5]},
+        yaxis=plain | {"title": {"text": "row (pixel)", "standoff": 4}, "scaleanchor": "x",
+                       "range": [down - 0.5, -0.5]},
+        shapes=[
+            *(edge | {"x0": x - 0.5, "x1": x - 0.5, "y0": -0.5, "y1": down - 0.5}
+              for x in range(width, across, width)),
+            *(edge | {"y0": y - 0.5, "y1": y - 0.5, "x0": -0.5, "x1": across - 0.5}
+              for y in range(height, down, height)),
+        ],
     )  # fmt: skip
 
 

@@ -38,11 +38,9 @@ def first_layer(run: Run, moment: float) -> np.ndarray:
 
 
 def mosaic(images: np.ndarray, columns: int) -> np.ndarray:
-    """Return images (U, h, w) side by side, a pixel of NaN between them: float32 (H, W)."""
+    """Return images (U, h, w) side by side, zeros where none is: the same dtype (H, W)."""
     count, height, width = images.shape
     rows = -(-count // columns)
-    table = np.full((rows * (height + 1) - 1, columns * (width + 1) - 1), np.nan, np.float32)
-    for place, image in enumerate(images):
-        top, left = place // columns * (height + 1), place % columns * (width + 1)
-        table[top : top + height, left : left + width] = image
-    return table
+    whole = np.zeros((rows * columns, height, width), images.dtype)
+    whole[:count] = images
+    return whole.reshape(rows, columns, height, width).swapaxes(1, 2).reshape(rows * height, -1)

@@ -1,5 +1,6 @@
 """Shared data: small and made on the spot; the full MNIST only where MNIST_PATH names it."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -8,6 +9,14 @@ import pytest
 
 from mnist_core import data, recording, runs
 from mnist_core.config import TrainConfig, dense_stack
+
+
+def pytest_collection_finish():
+    """Leave what is imported by now, Keras above all, out of the garbage collection.
+
+    Streamlit collects after every run of a page, which would take seven times as long.
+    """
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

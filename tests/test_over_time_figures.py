@@ -295,19 +295,25 @@ def test_names_far_from_each_other_stay_at_their_lines():
 # The first layer's weights
 
 
-@pytest.mark.parametrize(("units", "side"), [(1, 28), (10, 28), (128, 28), (16, 5)])
+@pytest.mark.parametrize(("units", "side"), [(1, 28), (10, 28), (128, 28), (16, 5), (13, 5)])
 def test_each_unit_is_drawn_in_its_place_on_one_scale(units, side):
     images = np.random.default_rng(units).normal(size=(units, side, side)).astype(np.float32)
-    images[0, 0, 0] = -7.5  # the strongest of all
-    heatmap = first_layer(images).data[0]
+    images[0, 0, :2] = -7.5, 7.5  # beyond the rest: cut off
+    figure = first_layer(images)
+    heatmap = figure.data[0]
     drawn = np.asarray(heatmap.z)
-    assert drawn.dtype == np.int8 and (heatmap.zmin, heatmap.zmax) == (-127, 127)
-    columns = (drawn.shape[1] + 1) // (side + 1)
+    assert drawn.dtype == np.int8 and (heatmap.zmin, heatmap.zmid, heatmap.zmax) == (-127, 0, 127)
+    limit = np.quantile(abs(images), 0.995)
+    assert heatmap.colorbar.ticktext == (f"−{limit:.2g}", "0", f"{limit:.2g}")
+    columns = drawn.shape[1] // side
     for unit in range(units):
-        top, left = unit // columns * (side + 1), unit % columns * (side + 1)
+        top, left = unit // columns * side, unit % columns * side
         part = drawn[top : top + side, left : left + side]
-        np.testing.assert_allclose(part / 127 * 7.5, images[unit], atol=7.5 / 127 / 2 + 1e-6)
-    assert drawn[0, 0] == -127 and heatmap.colorbar.ticktext == ("−7.50", "0", "7.50")
+        expected = np.clip(images[unit], -limit, limit)
+        np.testing.assert_allclose(part / 127 * limit, expected, atol=limit / 127 / 2 + 1e-6)
+    assert drawn[0, 0] == -127 and drawn[0, 1] == 127
+    lines = figure.layout.shapes
+    assert len(lines) == columns - 1 + drawn.shape[0] // side - 1
 
 
 def test_weights_of_nothing_but_zeros_are_drawn():

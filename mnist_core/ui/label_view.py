@@ -109,16 +109,10 @@ def _ranking(asked: list[tuple[runs.Run, float]]) -> label_faults.Ranking | None
 
 def _doubt(ranking: label_faults.Ranking, index: int, asked: int) -> str:
     """Return how doubtful the label of a test image is, in words."""
-    votes = int(ranking.votes[index])
-    read = (
-        f"{votes} of {wording.count(asked, 'run')} read another digit"
-        if votes
-        else f"{'all runs' if asked > 1 else 'the run'} asked read the label"
-    )
+    votes, label = ranking.votes[index], wording.percent(ranking.self_confidence[index], 1)
     return (
-        f"Number {ranking.place[index] + 1:,} in doubt: {read}. The label gets "
-        f"{wording.percent(ranking.self_confidence[index], 1)}, the likeliest other digit is "
-        f"{ranking.instead[index]}"
+        f"Number {ranking.place[index] + 1:,} in doubt: {votes} of {wording.count(asked, 'run')} "
+        f"read otherwise. Likeliest {ranking.read[index]}; the label gets {label}"
     )
 
 

@@ -30,8 +30,9 @@ def over_time_view(playing: Played) -> None:
             save_as=f"confusion-over-time-{playing.run.id}",
         )
         st.caption(
-            "Gray: the share rightly read, from the worst digit's to 100 %. The untrained network, "
-            "which takes anything for anything, is left out."
+            "Gray: the share rightly read, up to 100 %. The untrained network is left out.",
+            help="The gray curves reach from the worst digit's share to 100 %. Before training a "
+            "network takes anything for anything, which no scale would hold.",
         )
     with selection:
         chart(

@@ -40,7 +40,7 @@ def two_runs_view(playing: Played) -> None:
         chart(
             confusion_figures.agreement(both.table, NAMES, cell),
             key="agreement",
-            height=300,
+            height=262,
             on_click=_choose_cell,
         )
         st.markdown(_verdict(both), help=MCNEMAR)

@@ -215,7 +215,7 @@ def test_the_threshold_is_dragged_and_clicked(visit, paper_run, recorded):
     box = plot(page, "coverage").locator(".nsewdrag").bounding_box()
     page.mouse.click(box["x"] + box["width"] * 0.6, box["y"] + 12)
     expect(title).not_to_have_text("No digit is read")
-    shown = float(title.inner_text().split()[0])
+    shown = float(title.text_content().split()[0])
     assert shown > 0.6 * 100 - 3  # at least what was clicked, for thresholds come in steps
 
 
