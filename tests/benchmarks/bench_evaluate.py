@@ -147,7 +147,7 @@ def main() -> None:
         with serve(folder, mnist) as (url, _), browse() as page:
             ranked = ranking(page, url)
             moved = moves(page, url)
-            played = pace(page)
+            played = [pace(page) for _ in range(5)]
             clicked = cells(page)
             opened = first_openings(page, url, folder)
     middle = statistics.median
@@ -155,7 +155,8 @@ def main() -> None:
         [
             ("moving the cursor until matrix and figures show it, median",
              f"{middle(moved):.2f} s (longest {max(moved):.2f} s)", "≤ 0.25 s"),
-            ("playing", f"{played:.1f} epochs a second", "≥ 4"),
+            ("playing, median of five times",
+             f"{middle(played):.1f} epochs a second (least {min(played):.1f})", "≥ 4"),
             ("click on a cell until its images show, median",
              f"{middle(clicked):.2f} s (longest {max(clicked):.2f} s)", "≤ 0.4 s"),
             ("the mistakes of another of 54 runs, first opening, median",
