@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -59,23 +60,16 @@ class History:
         return (self.predicted[self.trained] != self.labels).sum(axis=0)
 
 
-def _answers(run: runs.Run, total: int) -> Iterator[tuple[float, np.ndarray | None]]:
-    """Yield each moment with its logits (total, 10), or None where they are damaged or others."""
-    for moment in run.moments:
-        try:
-            logits = run.logits(moment)
-        except runs.RunsError:
-            logits = np.empty((0, 10), np.float32)
-        yield moment, logits if len(logits) == total else None
-
-
 def read(run: runs.Run, labels: np.ndarray) -> History:
     """Read a run's answers at all its moments; labels (N,) are its test set's."""
-    found = dict(_answers(run, len(labels)))
-    answers = {m: logits.argmax(axis=1) for m, logits in found.items() if logits is not None}
-    predicted = np.array(list(answers.values()), np.uint8).reshape(-1, len(labels))
-    unreadable = [moment for moment in found if moment not in answers]
-    return History(list(answers), labels, predicted, unreadable)
+    answers = {}
+    for moment in run.moments:
+        logits = _logits(run, moment, len(labels))
+        answers[moment] = None if logits is None else logits.argmax(axis=1).astype(np.uint8)
+    readable = [moment for moment, predicted in answers.items() if predicted is not None]
+    predicted = np.array([answers[moment] for moment in readable], np.uint8)
+    unreadable = [moment for moment in answers if moment not in readable]
+    return History(readable, labels, predicted.reshape(-1, len(labels)), unreadable)
 
 
 def life(run: runs.Run, index: int, total: int) -> tuple[list[float], np.ndarray]:
@@ -83,8 +77,21 @@ def life(run: runs.Run, index: int, total: int) -> tuple[list[float], np.ndarray
 
     `total` is the size of the test set; a moment that is damaged or does not fit is left out.
     """
-    rows = {m: logits[index] for m, logits in _answers(run, total) if logits is not None}
-    return list(rows), np.exp(log_softmax(np.array(list(rows.values())).reshape(-1, 10)))
+    moments, rows = [], []
+    for moment in run.moments:
+        logits = _logits(run, moment, total)
+        if logits is not None:
+            moments.append(moment)
+            rows.append(log_softmax(logits[index]))
+    return moments, np.exp(np.array(rows).reshape(-1, 10))
+
+
+def _logits(run: runs.Run, moment: float, total: int) -> np.ndarray | None:
+    """Return the logits (total, 10) of a moment, or None where they are damaged or others."""
+    with contextlib.suppress(runs.RunsError):
+        logits = run.logits(moment)
+        return logits if len(logits) == total else None
+    return None
 
 
 def life_in_words(moments: list[float], right: np.ndarray) -> str:
