@@ -318,9 +318,9 @@ def test_the_ticked_runs_are_asked_at_the_cursor_or_their_last(three, small):
     at = start("mistakes", mistakes="Doubtful labels", epoch="1")
     assert cursor(at) == "1"
     ticked = [three[0].id]
-    at.session_state["label_runs"] = ticked
+    at.session_state["jury"] = ticked
     at.run()
-    assert at.multiselect(key="label_runs_choice").value == ticked
+    assert at.multiselect(key="jury_choice").value == ticked
     exact = np.exp(three[0].logits(1.0).astype(float))
     shares = exact / exact.sum(1, keepdims=True)
     own = shares[np.arange(101), small.test.labels]
@@ -333,11 +333,36 @@ def test_the_ticked_runs_are_asked_at_the_cursor_or_their_last(three, small):
 def test_the_best_runs_are_ticked_first_and_a_link_keeps_the_ticks(three):
     at = start("mistakes", mistakes="Doubtful labels", ask="20200101-000000-dead")
     assert not at.exception
-    assert len(at.multiselect(key="label_runs_choice").value) == 3
+    assert len(at.multiselect(key="jury_choice").value) == 3
     at = start("mistakes", mistakes="Doubtful labels", ask=three[1].id)
-    assert at.multiselect(key="label_runs_choice").value == [three[1].id]
-    at.multiselect(key="label_runs_choice").set_value([]).run()
+    assert at.multiselect(key="jury_choice").value == [three[1].id]
+    at.multiselect(key="jury_choice").set_value([]).run()
     assert "Tick at least one run" in at.info[0].value
+
+
+def test_labels_that_no_run_believes_are_marked_where_their_digits_are_shown(three, small):
+    """The last of the three is played; one digit it misreads alone is no doubtful label."""
+    alone = np.load(three[2].path / "predictions" / "003.npy")
+    alone[50] = 12 * np.eye(10)[(small.test.labels[50] + 1) % 10]
+    np.save(three[2].path / "predictions" / "003.npy", alone)
+    at = start("mistakes", pairs="false", first="by index", run=three[2].id)
+    marks_by_image = dict(zip(shown(at), grid(at, "mistakes_grid")["marks"], strict=True))
+    assert marks_by_image[7] == marks_by_image[42] == "unclear"
+    assert marks_by_image[50] == "wrong"
+    number = sum(mark == "unclear" for mark in marks_by_image.values())
+    assert f"**?**: {number} labels that the best networks do not believe" in words(at)
+    true, read = int(small.test.labels[7]), int((small.test.labels[7] + 3) % 10)
+    at = start("evaluate", cells=f"{true}{read}", run=three[2].id)
+    (caption,) = (c for c in grid(at, "cell_images")["captions"] if "image 7:" in c)
+    place = grid(at, "cell_images")["captions"].index(caption)
+    assert grid(at, "cell_images")["marks"][place] == "unclear"
+    assert "the best networks do not believe" in words(at)
+
+
+def test_one_run_alone_doubts_no_label(recorded):
+    at = start("mistakes", epoch="1")
+    assert set(grid(at, "mistakes_grid")["marks"]) == {"wrong"}
+    assert "do not believe" not in words(at)
 
 
 def test_a_ticked_run_that_cannot_be_read_is_explained(three):

@@ -10,8 +10,8 @@ import streamlit as st
 from mnist_core import runs, wording
 from mnist_core.confusion_figures import ALL
 from mnist_core.evaluation import Cell, most_frequent_error
-from mnist_core.selection import Subset, test_ids
-from mnist_core.ui import answers, chosen, resources, url, verdicts
+from mnist_core.selection import Subset
+from mnist_core.ui import answers, chosen, jury, resources, url
 from mnist_core.ui.digit_grid import digit_grid
 from mnist_core.ui.notices import Played
 
@@ -90,21 +90,21 @@ def images(playing: Played, cells: list[Cell], errors_only: bool, height: int) -
     what = in_words(cells, errors_only)
     st.markdown(f"**{what}: {wording.count(len(index), 'image')}**")
     shown, part = index[:SHOWN], playing.images[index[:SHOWN]]
+    doubted = jury.doubted(part)
     picked = digit_grid(
         part.images,
         captions=answers.captions(part, evaluation, shown),
-        marks=["right" if right else "wrong" for right in evaluation.right[shown]],
+        marks=answers.marks(evaluation.right[shown], doubted),
         label=what,
         height=height,
         key="cell_images",
     )
     _below(part, evaluation, shown, picked, len(index))
+    answers.say_doubts(part, doubted)
 
 
 def _below(part: Subset, evaluation, shown, picked: int | None, total: int) -> None:
-    """Say what the picked image is and which labels people found wrong."""
-    faults = verdicts.of(part.dataset).of("label")
-    doubted = len(part.among(test_ids(part.dataset, faults)))
+    """Say what the picked image is."""
     with st.container(horizontal=True, key="cell_picked", vertical_alignment="center"):
         if picked is not None:
             (said,) = answers.captions(part[[picked]], evaluation, shown[[picked]])
@@ -114,6 +114,3 @@ def _below(part: Subset, evaluation, shown, picked: int | None, total: int) -> N
                 st.switch_page("pages/mistakes.py")
         elif total > len(part):
             st.caption(f"The {SHOWN} most confident are shown.", width="content")
-    if doubted:
-        have = "has" if doubted == 1 else "have"
-        st.caption(f"**{doubted} of these {have} a wrong label**, people said on Mistakes.")

@@ -6,12 +6,11 @@ import streamlit as st
 
 from mnist_core import label_faults, marks, runs, wording
 from mnist_core.selection import test_ids
-from mnist_core.ui import chosen, frame, opened_mistake, paging, resources, url, verdicts
+from mnist_core.ui import chosen, jury, opened_mistake, paging, verdicts
 from mnist_core.ui.digit_grid import digit_grid
 from mnist_core.ui.notices import Played
 
 PAGE_SIZE = 60
-TICKED = 3  # runs, before anybody chose
 
 
 def label_view(playing: Played) -> None:
@@ -22,9 +21,14 @@ def label_view(playing: Played) -> None:
         return
     grid, opened = st.columns([3, 2], gap="medium")
     with grid:
-        asked = _tick(playing)
-        ranking = _ranking(asked)
-        if ranking is None:
+        asked = jury.choose()
+        if not asked:
+            st.info("Tick at least one run to ask.")
+            return
+        try:
+            ranking = jury.ranking(asked, playing.moment)
+        except runs.RunsError as error:
+            st.error(wording.verbatim(str(error)))
             return
         marked = verdicts.of(images.dataset)
         verdicts.problems(marked)
@@ -53,58 +57,6 @@ def label_view(playing: Played) -> None:
             said = _doubt(ranking, int(images.index[here]), len(asked))
             found = images[found]
             opened_mistake.panel(playing, here, found, "labels_page", PAGE_SIZE, said)
-
-
-def _tick(playing: Played) -> list[tuple[runs.Run, float]]:
-    """Draw which runs are asked; return them with the moment nearest to the cursor's."""
-    same = [
-        one
-        for one in frame.all_runs()
-        if one.moments and one.dataset.get("fingerprint") == frame.current_data()
-    ]
-    by_id = {one.id: one for one in same}
-    labels = frame.run_labels(same)
-    ticked = st.session_state.get("label_runs")
-    if ticked is None:
-        asked = [one for one in st.query_params.get_all("ask") if one in by_id]
-        best = sorted(same, key=lambda one: -(one.status.get("test_accuracy") or 0))
-        ticked = asked or [one.id for one in best[:TICKED]]
-    ticked = [one for one in ticked if one in by_id]
-    st.session_state["label_runs"] = st.session_state["label_runs_choice"] = ticked
-    url.write("ask", ticked)
-    st.multiselect(
-        "Ask these runs, each at the epoch chosen below, or its last",
-        list(by_id),
-        format_func=labels.get,
-        key="label_runs_choice",
-        on_change=_ticked,
-        args=(tuple(by_id),),
-        help="Several good networks that agree against a label are a better witness than one. "
-        "A digit's doubt is the probability of its label minus that of the best other digit, on "
-        "average over these runs (after Northcutt et al. 2021).",
-    )
-    moment = playing.moment
-    asked = [by_id[one] for one in ticked]
-    return [(one, min(one.moments, key=lambda m: (abs(m - moment), m))) for one in asked]
-
-
-def _ticked(known: tuple[str, ...]) -> None:
-    picked = [one for one in st.session_state["label_runs_choice"] if one in known]
-    st.session_state["label_runs"] = picked
-
-
-def _ranking(asked: list[tuple[runs.Run, float]]) -> label_faults.Ranking | None:
-    """Return the runs' ranking; None: it said why there is none."""
-    if not asked:
-        st.info("Tick at least one run to ask.")
-        return None
-    for run, moment in asked:
-        try:
-            resources.evaluation(run, moment)
-        except runs.RunsError as error:
-            st.error(f"{wording.verbatim(frame.run_label(run))} cannot be asked. {error}")
-            return None
-    return resources.label_ranking(asked)
 
 
 def _doubt(ranking: label_faults.Ranking, index: int, asked: int) -> str:

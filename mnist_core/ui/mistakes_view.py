@@ -10,7 +10,7 @@ import streamlit as st
 from mnist_core import export, marks, wording
 from mnist_core.evaluation import Evaluation
 from mnist_core.selection import Subset
-from mnist_core.ui import answers, chosen, notices, opened_mistake, paging, verdicts
+from mnist_core.ui import answers, chosen, jury, notices, opened_mistake, paging, verdicts
 from mnist_core.ui.digit_grid import digit_grid
 from mnist_core.ui.notices import Played
 
@@ -40,19 +40,21 @@ def mistakes_view(playing: Played) -> None:
         _close_what_filters_leave_out(images, errors)
         positions = paging.page_of(errors, PAGE_SIZE, key="mistakes_page")
         shown = images[positions]
+        doubted = jury.doubted(shown)
         digit_grid(
             shown.images,
             captions=_captions(shown, evaluation, positions, marked),
-            marks=["wrong"] * len(shown),
+            marks=answers.marks(evaluation.right[positions], doubted),
             groups=_groups(evaluation, positions) if grouped else None,
             selected=shown.position(chosen.opened(images.dataset.fingerprint)),
             on_pick=lambda i: chosen.open_image(shown.ids[i], images.dataset.fingerprint),
             label="Misread digits",
             cell=48,
-            height=360,
+            height=340,
             key="mistakes_grid",
         )
         _below(playing, errors)
+        answers.say_doubts(shown, doubted)
     with opened, st.container(gap="xsmall"):
         here = opened_mistake.opened_of(images, shown)
         opened_mistake.panel(playing, here, images[errors], "mistakes_page", PAGE_SIZE)
