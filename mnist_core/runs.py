@@ -273,7 +273,7 @@ def create(config: TrainConfig, dataset: dict[str, Any], root: Path | None = Non
             raise RunsError(
                 f"The disk of {root} is almost full. Free some space, then start again."
             )
-        path = root / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        path = _new_path(root)
         # The folder appears under its name only when it is complete.
         beside = root / f".new-{path.name}"
         for name in ("predictions", "weights"):
@@ -284,6 +284,13 @@ def create(config: TrainConfig, dataset: dict[str, Any], root: Path | None = Non
         write_json(beside / "status.json", {"state": "queued", "created": now(), "queued": now()})
         os.replace(beside, path)
     return read(path.name, root)
+
+
+def _new_path(root: Path) -> Path:
+    """Return a folder's name that no run has; two of one second may draw the same four letters."""
+    while (path := root / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}").exists():
+        pass
+    return path
 
 
 def _versions() -> dict[str, str]:

@@ -31,6 +31,7 @@ from sklearn.metrics import (
     confusion_matrix,
     log_loss,
     precision_recall_fscore_support,
+    top_k_accuracy_score,
 )
 from sklearn.neighbors import NearestNeighbors
 
@@ -727,13 +728,14 @@ def metrics(at):
 def assert_evaluated(at, labels, logits):
     """Compare Evaluate's figures with scikit-learn's."""
     read = logits.argmax(1)
-    shown = list(metrics(at).values())
-    assert shown[:3] == [
+    shares = softmax(logits.astype(float), axis=1)
+    assert list(metrics(at).values()) == [
         wording.percent(accuracy_score(labels, read)),
-        wording.loss(log_loss(labels, softmax(logits.astype(float), axis=1), labels=range(10))),
+        wording.loss(log_loss(labels, shares, labels=range(10))),
+        wording.percent(top_k_accuracy_score(labels, shares, k=2, labels=range(10))),
         str((labels != read).sum()),
     ]
-    table = at.dataframe[0].value
+    table = at.dataframe[0].value[1:]  # below the averages
     expected = precision_recall_fscore_support(labels, read, labels=range(10), zero_division=0)
     for name, values in zip(("precision", "recall", "f1", "support"), expected, strict=True):
         np.testing.assert_allclose(table[name], values)
@@ -741,7 +743,7 @@ def assert_evaluated(at, labels, logits):
     written = {
         (int(note["y"]), int(note["x"])): int(note["text"])
         for note in figure(at, "confusion")["layout"]["annotations"]
-        if note["text"]
+        if note["text"] and max(note["x"], note["y"]) < 10
     }
     assert written == {(i, j): counts[i, j] for i, j in np.argwhere(counts)}
 
@@ -765,12 +767,15 @@ def test_evaluate_and_mistakes_show_the_figures_of_exactly_these_images(
     assert_evaluated(at, labels, logits[index])
     assert f"{len(some)} chosen images" in words(at)
     assert "Test accuracy" not in metrics(at)
-    assert ids_in(grid(at, "cell_images")["captions"], small)
-    assert set(ids_in(grid(at, "cell_images")["captions"], small)) <= set(some)
+    at.session_state["cells"] = [(None, None)]  # all errors
+    at.run()
+    errors = some[logits[index].argmax(1) != labels]
+    assert set(ids_in(grid(at, "cell_images")["captions"], small)) == set(errors)
     assert_evaluated(again(at, "evaluate"), labels, logits[index])
 
     go(at, "mistakes")
-    at.selectbox(key="mistakes_order").set_value("loss").run()
+    at.selectbox(key="first").set_value("largest loss").run()
+    at.toggle(key="pairs").set_value(False).run()
     wrong = index[logits[index].argmax(1) != labels]
     losses = -log_softmax(logits[wrong].astype(float), axis=1)[
         np.arange(len(wrong)), small.test.labels[wrong]

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -385,6 +386,14 @@ def test_the_queue_is_bounded_for_new_and_for_resumed_runs(root):
     assert len(runs.list_runs(root)) == runs.MAX_QUEUE + 1
     runs.claim(root)
     new(root)
+
+
+def test_two_runs_never_share_a_name(root, monkeypatch):
+    drawn = iter(["aaaa", "aaaa", "aaaa", "bbbb"])
+    monkeypatch.setattr(runs.secrets, "token_hex", lambda n: next(drawn) if n == 2 else "f" * 6)
+    monkeypatch.setattr(runs, "datetime", SimpleNamespace(now=lambda zone: datetime(2030, 1, 1)))
+    first, second = new(root), new(root)
+    assert (first.id, second.id) == ("20300101-000000-aaaa", "20300101-000000-bbbb")
 
 
 def test_threads_that_start_runs_together_do_not_overfill_the_queue(root):

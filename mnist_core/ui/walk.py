@@ -17,7 +17,7 @@ def heading(text: str, one: Subset, found: Subset, page_key: str, page_size: int
     """
     here = found.position(one.ids[0])
     if here is not None:
-        st.session_state[f"{page_key}.place"] = here
+        st.session_state[f"{page_key}.last"] = (int(one.ids[0]), here)
     st.session_state[f"{page_key}.walk"] = found
     with st.container(horizontal=True, key="opened_heading", vertical_alignment="center"):
         st.markdown(f"**{text}**", width="stretch")
@@ -50,14 +50,16 @@ def _step(step: int, page_key: str, page_size: int) -> None:
 def _next(step: int, page_key: str) -> int | None:
     """Return the place to go to, or None at an end.
 
-    An image that the grid leaves out, such as a mistake that is none at this epoch, stands before
-    the one that has come to its place.
+    From an image that the grid leaves out, such as a neighbour, the walk goes on at the last one
+    in the grid; where that has left it, as a mistake that is none at this epoch, at its place.
     """
     found = st.session_state[f"{page_key}.walk"]
     opened = chosen.opened(found.dataset.fingerprint)
     here = 0 if opened is None else found.position(opened)
     if here is None:
-        here = st.session_state.get(f"{page_key}.place", 0) - (step > 0)
-        here = min(here, len(found) - (step > 0))
+        last, place = st.session_state.get(f"{page_key}.last", (None, 0))
+        here = found.position(last)
+        if here is None:
+            here = min(place, len(found)) - (step > 0)
     to = here + step
     return to if 0 <= to < len(found) else None
