@@ -768,7 +768,7 @@ def test_evaluate_and_mistakes_show_the_figures_of_exactly_these_images(
     assert f"{len(some)} chosen images" in words(at)
     assert "Test accuracy" not in metrics(at)
     at.session_state["cells"] = [(None, None)]  # all errors
-    at.run()
+    go(at, "evaluate")
     errors = some[logits[index].argmax(1) != labels]
     assert set(ids_in(grid(at, "cell_images")["captions"], small)) == set(errors)
     assert_evaluated(again(at, "evaluate"), labels, logits[index])
