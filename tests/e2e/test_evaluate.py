@@ -73,8 +73,9 @@ def test_the_cursor_moves_figures_in_place_and_plays(visit, paper_run):
     # From where it stands to the end, each epoch drawn, four a second (on a free machine).
     chart.evaluate(
         """node => {
-            node.titles = new Set();
-            node.on("plotly_afterplot", () => node.titles.add(node.layout.title.text));
+            node.drawn = new Set();
+            const numbers = () => node.layout.annotations.map(({ text }) => text).join();
+            node.on("plotly_afterplot", () => node.drawn.add(numbers()));
         }"""
     )
     began = time.monotonic()
@@ -84,7 +85,7 @@ def test_the_cursor_moves_figures_in_place_and_plays(visit, paper_run):
     expect(accuracy).to_have_text(last)
     expect(page).not_to_have_url(re.compile("epoch="))
     assert is_marked(chart) and is_marked(accuracy)
-    assert chart.evaluate("node => node.titles.size") >= 3
+    assert chart.evaluate("node => node.drawn.size") == 4  # epochs 2 to 5: none is left out
 
 
 def test_quick_keys_leave_slider_figures_and_address_in_step(visit, paper_run, recorded):
@@ -267,7 +268,7 @@ def opened(page, active):
     return caption
 
 
-def test_tiles_name_the_groups_and_cannot_be_opened(visit, paper_run):
+def test_tiles_name_the_groups_and_cannot_be_opened(visit, paper_run, recorded):
     page = visit(f"mistakes?run={paper_run}")
     grid = page.locator(".st-key-mistakes_grid [role=grid]")
     expect(grid).to_be_visible()
@@ -281,7 +282,9 @@ def test_tiles_name_the_groups_and_cannot_be_opened(visit, paper_run):
     for key in ["ArrowDown"] * 5 + ["End"] + ["ArrowUp"] * 5 + ["ArrowRight"] * 20:
         grid.press(key)
         seen.add(grid.locator("#active").text_content())
-    assert len(seen) > 15 and all("read as" in caption for caption in seen)
+    mistakes = int((~recorded[5.0].right).sum())
+    assert len(seen) > min(15, mistakes // 3)
+    assert all("read as" in caption for caption in seen)
 
 
 def test_a_cell_leads_to_a_mistake_that_is_marked_and_found_after_a_reload(
