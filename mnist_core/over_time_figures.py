@@ -162,7 +162,12 @@ def cell_curve(
         [line],
         name,
         xaxis=_epochs(x),
-        yaxis={"title": {"text": "images"}, "rangemode": "tozero", "zeroline": False},
+        yaxis={
+            "title": {"text": "images"},
+            "rangemode": "tozero",
+            "zeroline": False,
+            "dtick": max(1, -(-int(y.max(initial=0)) // 4)),  # no half images
+        },
     )
     return mark_moment(figure, cursor)
 

@@ -167,6 +167,7 @@ def test_the_curve_of_chosen_cells_begins_when_training_does():
     (line,) = figure.data
     assert (list(line.x), list(line.y)) == ([1, 2.5], [3, 1])
     assert figure.layout.title.text == "True 4, read as 9"
+    assert figure.layout.yaxis.dtick == 1  # no half images
     assert figure.layout.xaxis.title.text == "epoch"
     assert figure.layout.yaxis.title.text == "images"
     assert figure.layout.yaxis.rangemode == "tozero"
