@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from scipy.special import softmax
 
 from mnist_core.evaluation import Evaluation
 from mnist_core.label_faults import rank
@@ -34,8 +33,8 @@ def said(labels, *probabilities):
 
 
 def slow(evaluations):
-    """Return for each image (margin, self-confidence, index), and what is said instead, votes."""
-    keys, instead, votes = [], [], []
+    """Return for each image (margin, self-confidence, index), and what is read, votes."""
+    keys, read, votes = [], [], []
     for i, label in enumerate(evaluations[0].labels):
         shares, margins, against = [], [], 0
         for evaluation in evaluations:
@@ -47,9 +46,9 @@ def slow(evaluations):
             shares.append(row)
         mean = [math.fsum(column) / len(shares) for column in zip(*shares, strict=True)]
         keys.append((math.fsum(margins) / len(margins), mean[label], i))
-        instead.append(max((d for d in range(10) if d != label), key=lambda d: mean[d]))
+        read.append(mean.index(max(mean)))
         votes.append(against)
-    return keys, instead, votes
+    return keys, read, votes
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -57,10 +56,10 @@ def slow(evaluations):
 def test_the_ranking_is_that_of_a_slow_loop(number, seed):
     evaluations = random_runs(number, seed=seed)
     found = rank(evaluations)
-    keys, instead, votes = slow(evaluations)
+    keys, read, votes = slow(evaluations)
     np.testing.assert_allclose(found.margin, [key[0] for key in keys], atol=1e-12)
     np.testing.assert_allclose(found.self_confidence, [key[1] for key in keys], atol=1e-12)
-    assert found.instead.tolist() == instead
+    assert found.read.tolist() == read
     assert found.votes.tolist() == votes
     assert found.order.tolist() == [index for *_, index in sorted(keys)]
 
@@ -71,7 +70,7 @@ def test_one_run_by_hand():
     assert found.margin == pytest.approx([0.8, 0.05, -0.6], abs=1e-9)
     assert found.self_confidence == pytest.approx([0.9, 0.45, 0.1], abs=1e-9)
     assert found.order.tolist() == [2, 1, 0]
-    assert found.instead.tolist() == [1, 1, 2]
+    assert found.read.tolist() == [0, 0, 2]
     assert found.votes.tolist() == [0, 0, 1]
 
 
@@ -82,11 +81,11 @@ def test_the_margin_is_a_mean_of_margins_and_not_the_margin_of_a_mean():
     assert found.self_confidence == pytest.approx([0.5], abs=1e-9)
 
 
-def test_what_is_said_instead_is_most_probable_on_average():
+def test_what_is_read_is_most_probable_on_average():
     """Two runs say 1 by a little, one says 2 by far: on average it is 2."""
     close, far = [[0.0, 0.55, 0.45]], [[0.0, 0.05, 0.95]]
     found = rank(said([0], close, close, far))
-    assert found.instead.tolist() == [2]
+    assert found.read.tolist() == [2]
     assert found.votes.tolist() == [3]
 
 
@@ -112,14 +111,14 @@ def test_images_that_are_all_alike_stay_in_order():
     found = rank([Evaluation(np.full(50, 3), np.ones((50, 10)))] * 3)
     assert found.order.tolist() == list(range(50))
     assert found.margin == pytest.approx(np.zeros(50), abs=1e-15)
-    assert found.instead.tolist() == [0] * 50
+    assert found.read.tolist() == [0] * 50
 
 
-def test_the_label_itself_is_never_said_instead():
+def test_sure_networks_read_the_label():
     sure = np.zeros((10, 10))
     np.fill_diagonal(sure, 1000.0)  # all others have no probability left
     found = rank([Evaluation(np.arange(10), sure)])
-    assert (found.instead != np.arange(10)).all()
+    assert (found.read == np.arange(10)).all()
     assert found.self_confidence.tolist() == found.margin.tolist() == [1] * 10
 
 
@@ -145,13 +144,6 @@ def test_of_some_images_those_are_doubted_that_a_run_does_not_read(seed):
     assert found.doubted(some).tolist() == expected
     assert found.doubted(some).dtype == np.int64
     assert found.doubted(np.zeros(0, np.int64)).tolist() == []
-
-
-@pytest.mark.parametrize("number", [1, 3])
-def test_what_is_read_is_the_most_probable_digit_on_average(number):
-    evaluations = random_runs(number, seed=9)
-    mean = np.mean([softmax(one.logits.astype(float), axis=1) for one in evaluations], axis=0)
-    assert (rank(evaluations).read == mean.argmax(1)).all()
 
 
 def test_without_a_run_there_is_no_ranking():
@@ -184,4 +176,4 @@ def test_changed_labels_are_found_first(seed):
         evaluations.append(Evaluation(labels, logits.astype(np.float32)))
     found = rank(evaluations)
     assert len(set(found.order[:100]) & set(changed)) >= 45
-    assert (found.instead[changed] == truth[changed]).mean() > 0.9
+    assert (found.read[changed] == truth[changed]).mean() > 0.9
