@@ -15,8 +15,9 @@ from typing import Any
 from filelock import Timeout
 
 from mnist_core import data, runs, workers
-from mnist_core.config import PRESETS, TrainConfig, preset
+from mnist_core.config import TrainConfig
 from mnist_core.evaluation import Evaluation
+from mnist_core.presets import PRESETS, preset
 
 
 def _arguments() -> argparse.Namespace:
@@ -147,7 +148,7 @@ def list_(options: argparse.Namespace) -> int:
             {
                 "run_id": run.id,
                 "state": run.state,
-                "name": run.config.title,
+                "name": run.title,
                 "epoch": run.moments[-1] if run.moments else None,
                 "val_accuracy": best[-1] if best else None,
             }
@@ -187,7 +188,7 @@ def evaluate(options: argparse.Namespace) -> int:
         print(json.dumps(_finite(result)))
     else:
         errors = int((~evaluation.right).sum())
-        print(f"{run.config.title}, epoch {moment:g}, {len(dataset.test):,} test images")
+        print(f"{run.title}, epoch {moment:g}, {len(dataset.test):,} test images")
         print(f"accuracy {evaluation.accuracy:.2%}, loss {evaluation.loss:.4f}, {errors:,} errors")
         print(scores.to_string(float_format="{:.4f}".format))
     return 0

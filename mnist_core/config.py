@@ -1,165 +1,27 @@
-"""TrainConfig: a run's hyperparameters with limits and presets, and the layers as plain data.
+"""TrainConfig: everything that decides a training, with its limits and its defaults.
 
-The forms, the command line and the trainer read defaults, limits, shapes and parameter counts from
-here alone. Nothing is imported beyond the standard library, so a form never waits for Keras;
-tests/test_models.py compares every shape and count with the network that Keras builds.
+The forms, the command line, the page's address and the trainer read defaults and limits from here
+alone. Nothing is imported beyond the standard library, so a form never waits for Keras.
 """
 
 from __future__ import annotations
 
-import json
-import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, ClassVar
+from typing import Any
 
-CLASSES = 10
-IMAGE_SHAPE = (28, 28)
+from mnist_core import layers as layer_kinds
+from mnist_core.fields import as_text, check, choice, expected, number, parse
+from mnist_core.keras_calls import Call
+from mnist_core.layers import CLASSES, INITIALIZERS, MAX_LAYERS, Conv, Dense, Dropout, Layer, LayerRow
+from mnist_core.optimizers import OPTIMIZERS, SCHEDULES, Schedule
+
 MAX_PARAMETERS = 5_000_000
-ACTIVATIONS = ("relu", "tanh", "sigmoid", "elu", "gelu", "linear")
-SCHEDULES = ("constant", "cosine")
-# The default learning rate of each optimizer is Keras's own, except SGD's with momentum.
-LEARNING_RATES = {"adam": 0.001, "adamw": 0.001, "rmsprop": 0.001, "sgd": 0.01, "momentum": 0.01}
-Shape = tuple[int, ...]
-
-
-def expected(what: str, received: Any, advice: str = "") -> ValueError:
-    """Return a ValueError in the house's form: what was expected, what came, what to do next."""
-    return ValueError(f"Expected {what}. Received: {received!r}.{' ' + advice if advice else ''}")
-
-
-def _check(value: Any, kind: type, low: float, high: float, name: str, advice: str = "") -> None:
-    whole = kind is int
-    fits = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-    if not fits or not low <= value <= high:  # NaN fails the comparison too
-        number = "a whole number" if whole else "a number"
-        raise expected(f"{name}: {number} from {low:,} to {high:,}", value, advice)
-
-
-@dataclass(frozen=True)
-class Dense:
-    """Fully connected layer: activation(Σ w·x + b). Flattens what comes before it."""
-
-    kind: ClassVar[str] = "dense"
-    units: int = 128
-    activation: str = "relu"
-
-    def validate(self) -> None:
-        _check(self.units, int, 1, 2048, "units of a dense layer")
-        if self.activation not in ACTIVATIONS:
-            raise expected(f"an activation among {', '.join(ACTIVATIONS)}", self.activation)
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return (self.units,)
-
-    def parameters(self, shape: Shape) -> int:
-        return math.prod(shape) * self.units + self.units
-
-    def multiplications(self, shape: Shape) -> int:
-        return math.prod(shape) * self.units
-
-
-@dataclass(frozen=True)
-class Conv:
-    """Convolution with same padding, then optional batch normalization, then the activation."""
-
-    kind: ClassVar[str] = "conv"
-    filters: int = 32
-    kernel: int = 3
-    stride: int = 1
-    activation: str = "relu"
-    batch_norm: bool = True
-
-    def validate(self) -> None:
-        _check(self.filters, int, 1, 256, "filters of a convolution")
-        _check(self.kernel, int, 1, 11, "kernel of a convolution")
-        _check(self.stride, int, 1, 4, "stride of a convolution")
-        if self.activation not in ACTIVATIONS:
-            raise expected(f"an activation among {', '.join(ACTIVATIONS)}", self.activation)
-
-    def output_shape(self, shape: Shape) -> Shape:
-        height, width, _ = _image(shape, "a convolution")
-        return (-(-height // self.stride), -(-width // self.stride), self.filters)
-
-    def parameters(self, shape: Shape) -> int:
-        channels = _image(shape, "a convolution")[2]
-        # Batch normalization brings scale, shift and two moving averages a filter, and makes
-        # the convolution's own bias superfluous.
-        bias = 4 * self.filters if self.batch_norm else self.filters
-        return self.kernel**2 * channels * self.filters + bias
-
-    def multiplications(self, shape: Shape) -> int:
-        return math.prod(self.output_shape(shape)) * self.kernel**2 * shape[2]
-
-
-@dataclass(frozen=True)
-class MaxPool:
-    """Maximum over squares of size × size pixels."""
-
-    kind: ClassVar[str] = "max_pool"
-    size: int = 2
-
-    def validate(self) -> None:
-        _check(self.size, int, 2, 4, "size of a pooling layer")
-
-    def output_shape(self, shape: Shape) -> Shape:
-        height, width, channels = _image(shape, "a pooling layer")
-        if min(height, width) < self.size:
-            raise expected(
-                f"a pooling size of at most {min(height, width)}, the size of what comes in",
-                self.size,
-                "Remove a pooling layer or a stride before it.",
-            )
-        return (height // self.size, width // self.size, channels)
-
-    def parameters(self, shape: Shape) -> int:
-        return 0
-
-    def multiplications(self, shape: Shape) -> int:
-        return 0
-
-
-@dataclass(frozen=True)
-class Dropout:
-    """While training, switch off a random share of the values that come in."""
-
-    kind: ClassVar[str] = "dropout"
-    rate: float = 0.2
-
-    def validate(self) -> None:
-        _check(self.rate, float, 0.0, 0.9, "dropout")
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return shape
-
-    def parameters(self, shape: Shape) -> int:
-        return 0
-
-    def multiplications(self, shape: Shape) -> int:
-        return 0
-
-
-Layer = Dense | Conv | MaxPool | Dropout
-LAYERS: dict[str, type[Layer]] = {cls.kind: cls for cls in (Dense, Conv, MaxPool, Dropout)}
-
-
-def _image(shape: Shape, what: str) -> Shape:
-    if len(shape) != 3:
-        raise expected(
-            f"an image before {what}",
-            f"a vector of {shape[0]} values",
-            "Put it before the first dense layer.",
-        )
-    return shape
-
-
-@dataclass(frozen=True)
-class LayerRow:
-    """One line of a network's table; multiplications are those of one image going forward."""
-
-    name: str
-    output_shape: Shape
-    parameters: int = 0
-    multiplications: int = 0
+LOSSES = {
+    "categorical_crossentropy": "cross-entropy",
+    "sparse_categorical_crossentropy": "cross-entropy",
+    "mean_squared_error": "mean squared error",
+}
 
 
 @dataclass(frozen=True)
@@ -168,74 +30,111 @@ class TrainConfig:
 
     `layers` are the hidden layers: the input (28, 28), the scaling to [0, 1] and the output layer
     of 10 units with softmax are always there. `validation_share` 0 means "as in the paper": the
-    test set is the validation set. `training_size` None means all images that are left.
+    test set is the validation set. `training_size` None means all images that are left; `patience`
+    0 that the training does not stop early. The defaults are the paper's training.
     """
 
     layers: tuple[Layer, ...] = (Dense(128, "relu"),)
-    optimizer: str = "adam"
-    learning_rate: float = 0.001
-    schedule: str = "constant"
-    batch_size: int = 32
-    epochs: int = 5
-    validation_share: float = 0.0
-    training_size: int | None = None
-    seed: int = 1
+    initializer: str = choice(
+        "glorot_uniform", INITIALIZERS, "First weights",
+        help="How the weights are drawn before training. With zeros all units of a layer stay "
+        "alike for ever.",
+    )  # fmt: skip
+    loss: str = choice(
+        "categorical_crossentropy", tuple(LOSSES), "Loss",
+        help="What training makes small. Categorical cross-entropy takes labels as ten numbers, "
+        "one of them 1 (as the paper does); its sparse form takes them as one number and gives "
+        "the same.",
+    )  # fmt: skip
+    optimizer: str = choice("adam", tuple(OPTIMIZERS), "Optimizer")
+    learning_rate: float = number(
+        0.001, 1e-7, 1e6, "Learning rate", help="How large a step the weights take against the "
+        "gradient; too small learns slowly, too large not at all.",
+    )  # fmt: skip
+    schedule: str = choice(
+        "constant", SCHEDULES, "Schedule",
+        help="How the learning rate changes. step: it falls by a factor every few epochs. cosine: "
+        "it climbs at first, then falls to a hundredth along half a cosine.",
+    )  # fmt: skip
+    warm_up: float = number(
+        0.1, 0.0, 0.5, "Warm-up", step=0.05, format="percent",
+        help="Share of all steps in which the rate climbs",
+    )  # fmt: skip
+    drop_every: int = number(2, 1, 100, "Drop every … epochs")
+    drop_factor: float = number(0.5, 0.01, 0.99, "Times", step=0.05)
+    batch_size: int = number(
+        32, 1, 4096, "Batch size", help="Images between two updates of the weights",
+    )  # fmt: skip
+    epochs: int = number(
+        5, 1, 200, "Epochs", help="How many times the network sees every training image",
+    )  # fmt: skip
+    validation_share: float = number(
+        0.0, 0.0, 0.5, "Held-out share", step=0.05, format="percent",
+        help="Share of the training images kept aside to validate on; 0: the test set, as in the "
+        "paper",
+    )  # fmt: skip
+    training_size: int | None = number(
+        None, 100, 60_000, "Training images", step=100, empty="all",
+        help="Fewer images, chosen evenly from the ten digits; empty: all",
+    )  # fmt: skip
+    label_noise: float = number(
+        0.0, 0.0, 0.8, "Wrong labels", step=0.05, format="percent",
+        help="Share of the training labels replaced by a wrong one, to see whether the network "
+        "learns them by heart. Validation and test labels stay right.",
+    )  # fmt: skip
+    shift: float = number(
+        0.0, 0.0, 6.0, "Shift (pixels)", step=0.5, help="Up to so far in each direction, at random",
+    )  # fmt: skip
+    rotate: float = number(
+        0.0, 0.0, 45.0, "Rotate (degrees)", step=1.0, help="Up to so far either way, at random",
+    )  # fmt: skip
+    zoom: float = number(
+        0.0, 0.0, 0.5, "Zoom", step=0.05, format="percent",
+        help="Larger or smaller by up to this share, at random",
+    )  # fmt: skip
+    patience: int = number(
+        0, 0, 50, "Patience (epochs)",
+        help="Stop early when validation has not become better for so many epochs; 0: never",
+    )  # fmt: skip
+    stop_metric: str = choice("val_loss", ("val_loss", "val_accuracy"), "Stop by")
+    best_weights: str = choice(
+        "back", ("back", "last"), "At the end",
+        help="back: the weights of the best epoch become the network. last: those of the last.",
+    )  # fmt: skip
+    seed: int = number(
+        1, 0, 2**31 - 1, "Seed",
+        help="The same seed gives the same weights, order and result again",
+    )  # fmt: skip
     name: str = ""
 
-    # Lowest and highest value that a form offers and validate() allows.
-    LIMITS: ClassVar[dict[str, tuple[float, float]]] = {
-        "learning_rate": (1e-7, 1e6),
-        "batch_size": (1, 4096),
-        "epochs": (1, 200),
-        "validation_share": (0.0, 0.5),
-        "training_size": (100, 60_000),
-        "seed": (0, 2**31 - 1),
-    }
-    MAX_LAYERS: ClassVar[int] = 12
-
     def validate(self) -> TrainConfig:
-        """Return self, or raise ValueError("Expected … Received: …") for the first bad value."""
-        if len(self.layers) > self.MAX_LAYERS:
-            raise expected(f"at most {self.MAX_LAYERS} hidden layers", len(self.layers))
-        for layer in self.layers:
-            layer.validate()
-        if self.optimizer not in LEARNING_RATES:
-            raise expected(f"an optimizer among {', '.join(LEARNING_RATES)}", self.optimizer)
-        if self.schedule not in SCHEDULES:
-            raise expected(f"a schedule among {', '.join(SCHEDULES)}", self.schedule)
-        for name, (low, high) in self.LIMITS.items():
-            value = getattr(self, name)
-            if name == "training_size" and value is None:
-                continue
-            kind = float if isinstance(low, float) else int
-            _check(value, kind, low, high, name.replace("_", " "))
-        if not isinstance(self.name, str) or len(self.name) > 60:
-            raise expected("a name of at most 60 characters", self.name)
+        """Return self, or raise ValueError("Expected … Received: …") for the first bad value.
+
+        A network that cannot be built raises LayerError, which names the layer.
+        """
+        if len(self.layers) > MAX_LAYERS:
+            raise expected(f"at most {MAX_LAYERS} hidden layers", len(self.layers))
+        check(self)
         if self.parameters > MAX_PARAMETERS:
             raise expected(
                 f"a network of at most {MAX_PARAMETERS:,} parameters",
                 f"{self.parameters:,}",
                 "Take fewer units or filters, or put pooling before the first dense layer.",
             )
+        if self.patience and not self.validation_share:
+            raise expected(
+                "held-out images to stop early by",
+                "the test set",
+                "Hold out a share of the training images: who stops by the test set has chosen "
+                "by it.",
+            )
+        if not isinstance(self.name, str) or len(self.name) > 60:
+            raise expected("a name of at most 60 characters", self.name)
         return self
 
     def rows(self) -> list[LayerRow]:
-        """Return the network's table, from the input to the output layer.
-
-        Raises ValueError at the first layer that cannot be built on what comes before it.
-        """
-        shape: Shape = IMAGE_SHAPE
-        rows = [LayerRow("input, pixel / 255", shape)]
-        if any(isinstance(layer, Conv | MaxPool) for layer in self.layers):
-            shape = (*IMAGE_SHAPE, 1)
-        for layer in (*self.layers, Dense(CLASSES, "softmax")):
-            if isinstance(layer, Dense) and len(shape) > 1:
-                shape = (math.prod(shape),)
-                rows.append(LayerRow("flatten", shape))
-            costs = layer.parameters(shape), layer.multiplications(shape)
-            shape = layer.output_shape(shape)
-            rows.append(LayerRow(describe(layer), shape, *costs))
-        return rows
+        """Return the network's table, from the input to the output layer; raises LayerError."""
+        return layer_kinds.table(self.layers)
 
     @property
     def parameters(self) -> int:
@@ -247,9 +146,28 @@ class TrainConfig:
         return any(isinstance(layer, Conv) for layer in self.layers)
 
     @property
+    def xla(self) -> bool:
+        """Whether XLA compiles the training: it makes dense networks three times as fast.
+
+        Convolutions become ten times slower by it on a CPU, and dense networks with dropout two to
+        seven times: it draws the same random numbers again for everything that needs them.
+        """
+        return not any(isinstance(layer, Conv | Dropout) for layer in self.layers)
+
+    @property
+    def augments(self) -> bool:
+        """Whether training images are moved at random."""
+        return bool(self.shift or self.rotate or self.zoom)
+
+    @property
     def as_in_paper(self) -> bool:
         """Whether everything but seed and name is the paper's."""
         return replace(self, seed=0, name="") == TrainConfig(seed=0)
+
+    @property
+    def loss_name(self) -> str:
+        """The loss as the screens name it."""
+        return LOSSES[self.loss]
 
     @property
     def architecture(self) -> str:
@@ -264,14 +182,35 @@ class TrainConfig:
         """The name a person gave, or the architecture with its optimizer."""
         return self.name or f"{self.architecture}, {self.optimizer}"
 
+    def training_images(self, available: int) -> int:
+        """Return how many of the available training images an epoch has."""
+        rest = available - round(self.validation_share * available)
+        return rest if self.training_size is None else min(self.training_size, rest)
+
+    def rates(self, steps_per_epoch: int) -> Schedule:
+        """Return the learning rate of every step."""
+        total = self.epochs * steps_per_epoch
+        return Schedule(
+            self.schedule, self.learning_rate, total,
+            warm_up=int(total * self.warm_up),
+            drop_steps=self.drop_every * steps_per_epoch,
+            drop_factor=self.drop_factor,
+        )  # fmt: skip
+
+    def keras_layers(self) -> list[Call]:
+        """Return the layers Keras builds, from the scaling of uint8 pixels to the softmax."""
+        return layer_kinds.keras_calls(self.layers, self.initializer)
+
+    def keras_optimizer(self, learning_rate: Any) -> Call:
+        """Return the optimizer Keras builds."""
+        chosen = OPTIMIZERS[self.optimizer]
+        return Call(
+            f"optimizers.{chosen.keras}", {"learning_rate": learning_rate, **chosen.arguments}
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain JSON data; each layer carries its kind."""
-        data = asdict(self)
-        data["layers"] = [{"kind": layer.kind, **asdict(layer)} for layer in self.layers]
-        return data
-
-    def to_json(self) -> str:
-        return json.dumps(self.to_dict(), sort_keys=True)
+        return asdict(self) | {"layers": [layer_kinds.to_dict(layer) for layer in self.layers]}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> TrainConfig:
@@ -280,73 +219,59 @@ class TrainConfig:
         if not isinstance(data, dict) or not set(data) <= names:
             raise expected(f"hyperparameters among {', '.join(sorted(names))}", data)
         try:
-            layers = tuple(_layer(dict(layer)) for layer in data.get("layers", []))
+            layers = tuple(layer_kinds.from_dict(layer) for layer in data.get("layers", []))
             return cls(**{**data, "layers": layers}).validate()
-        except (TypeError, KeyError) as error:
+        except (TypeError, KeyError, AttributeError) as error:
             raise expected("a complete set of hyperparameters", data) from error
 
-
-def _layer(data: dict[str, Any]) -> Layer:
-    return LAYERS[data.pop("kind")](**data)
-
-
-def describe(layer: Layer) -> str:
-    """Return a layer's line as people write it, e.g. "dense 128, relu"."""
-    match layer:
-        case Dense(units, activation):
-            return f"dense {units}, {activation}"
-        case Conv(filters, kernel, stride, activation, batch_norm):
-            step = f", stride {stride}" if stride > 1 else ""
-            norm = ", batch norm" if batch_norm else ""
-            return f"conv {kernel}×{kernel}, {filters} filters{step}{norm}, {activation}"
-        case MaxPool(size):
-            return f"max pooling {size}×{size}"
-        case Dropout(rate):
-            return f"dropout {rate:g}"
-    raise expected("a layer", layer)
+    def to_query(self) -> dict[str, str]:
+        """Return what differs from the paper's training, as a page's address holds it."""
+        texts = {
+            each.name: as_text(getattr(self, each.name))
+            for each in fields(self)
+            if each.metadata and getattr(self, each.name) not in (each.default, None)
+        }
+        if self.layers != TrainConfig().layers:
+            texts["layers"] = layer_kinds.to_text(self.layers)
+        return texts
 
 
-def dense_stack(units: tuple[int, ...], activation: str, dropout: float) -> tuple[Layer, ...]:
-    """Return hidden dense layers, each followed by dropout where the rate is above 0."""
-    drop = (Dropout(dropout),) if dropout else ()
-    return tuple(part for size in units for part in (Dense(size, activation), *drop))
+QUERY_NAMES = ("layers", *(each.name for each in fields(TrainConfig) if each.metadata))
 
 
-def conv_stack(filters: tuple[int, ...], activation: str, dropout: float) -> tuple[Layer, ...]:
-    """Return convolutions with batch normalization, then dropout where the rate is above 0.
+def from_query(query: Mapping[str, str]) -> tuple[TrainConfig, list[str]]:
+    """Return the config that an address describes, and what in it could not be used, in words.
 
-    The first is 5×5 and, as the second, halves the image; the others are 3×3 and keep its size.
+    A value that is not allowed counts as not given. The config is not yet validated as a whole:
+    its layers may not fit one on the other, which is shown at the layer.
     """
-    convolutions = tuple(
-        Conv(size, 5 if place == 0 else 3, 2 if place < 2 else 1, activation)
-        for place, size in enumerate(filters)
-    )
-    return convolutions + ((Dropout(dropout),) if dropout else ())
+    known = {each.name: each for each in fields(TrainConfig)}
+    values: dict[str, Any] = {}
+    problems = []
+    for name in QUERY_NAMES:
+        if name not in query:
+            continue
+        try:
+            read = layer_kinds.from_text if name == "layers" else None
+            values[name] = read(query[name]) if read else parse(known[name], query[name])
+        except ValueError as error:
+            problems.append(f"{name} in this link was left out. {error}")
+    return TrainConfig(**values), problems
 
 
-# "Small CNN" is a network known to do well in seconds; it was not searched for on the test set.
-PRESETS: dict[str, TrainConfig] = {
-    "paper": TrainConfig(name="As in the paper"),
-    "small-cnn": TrainConfig(
-        layers=conv_stack((16, 32, 48), "relu", 0.2),
-        learning_rate=0.008,
-        schedule="cosine",
-        batch_size=128,
-        epochs=2,
-        validation_share=0.1,
-        name="Small CNN",
-    ),
-    "linear": TrainConfig(layers=(), validation_share=0.1, name="Linear baseline"),
-}
-
-
-def preset(name: str) -> TrainConfig:
-    """Return a preset by its short name: paper, small-cnn or linear. Raises ValueError."""
-    if name not in PRESETS:
-        raise expected(f"a preset among {', '.join(PRESETS)}", name)
-    return PRESETS[name]
-
-
-def with_changes(config: TrainConfig, **changes: Any) -> TrainConfig:
-    """Return the validated config with some values changed."""
-    return replace(config, **changes).validate()
+def differences(config: TrainConfig, other: TrainConfig) -> list[str]:
+    """Return what `config` has otherwise than `other`, in words: "epochs 10 instead of 5"."""
+    found = []
+    if config.layers != other.layers:
+        ours, theirs = (
+            " → ".join(layer.describe() for layer in each.layers) or "no hidden layer"
+            for each in (config, other)
+        )
+        found.append(f"layers {ours} instead of {theirs}")
+    for each in fields(TrainConfig):
+        ours, theirs = getattr(config, each.name), getattr(other, each.name)
+        if each.metadata and ours != theirs:
+            empty = each.metadata.get("empty")
+            ours, theirs = (empty if value is None else as_text(value) for value in (ours, theirs))
+            found.append(f"{each.metadata['label'].lower()} {ours} instead of {theirs}")
+    return found

@@ -14,6 +14,7 @@ import numpy as np
 
 import mnist_core.download as downloader
 from mnist_core.download import DataRefused, Progress
+from mnist_core.training_set import choose
 
 BUILT_IN = "built-in"
 # MD5 of the four uncompressed IDX files, the form in which MNIST was published.
@@ -181,45 +182,6 @@ def built_in_digits() -> Dataset:
     train = Split(images[train_indices], labels[train_indices])
     test = Split(images[test_indices], labels[test_indices])
     return Dataset("Built-in sample digits", BUILT_IN, _fingerprint(train, test), train, test)
-
-
-def choose(
-    labels: np.ndarray, size: int | None, validation_share: float, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the indices of training and of validation images, int64, sorted and disjoint.
-
-    `labels` (N,). The stratified validation share, 0 ≤ share < 1, is taken first, so it does not
-    depend on `size`; then a stratified subset of `size` images of what remains, or all of it where
-    `size` is None or larger. The same arguments give the same indices. Raises ValueError when no
-    training image would be left.
-    """
-    if not 0 <= validation_share < 1:
-        raise ValueError(f"Expected 0 <= validation_share < 1. Received: {validation_share}.")
-    classes, counts = np.unique(labels, return_counts=True)
-    held_out = _proportional(counts, round(validation_share * len(labels)))
-    remaining = int((counts - held_out).sum())
-    size = remaining if size is None else min(size, remaining)
-    if size < 1:
-        raise ValueError(
-            f"Expected at least one training image. Received: size {size} with {len(labels)} "
-            f"labels and validation_share {validation_share}."
-        )
-    taken = _proportional(counts - held_out, size)
-    shuffled = np.random.default_rng(seed).permutation(len(labels))
-    training, validation = [], []
-    for label, first, more in zip(classes, held_out, taken, strict=True):
-        members = shuffled[labels[shuffled] == label]
-        validation.append(members[:first])
-        training.append(members[first : first + more])
-    return np.sort(np.concatenate(training)), np.sort(np.concatenate(validation))
-
-
-def _proportional(counts: np.ndarray, total: int) -> np.ndarray:
-    """Divide `total` in proportion to `counts`, what is left over by the largest remainders."""
-    shares, remainders = np.divmod(counts * total, counts.sum())
-    by_remainder = np.argsort(-remainders, kind="stable")
-    shares[by_remainder[: total - shares.sum()]] += 1
-    return shares
 
 
 def _from_cache() -> Dataset:

@@ -39,15 +39,6 @@ def most_frequent_error(confusion: np.ndarray) -> tuple[int, int, int] | None:
     return (int(true), int(predicted), count) if count else None
 
 
-def loss_and_accuracy(logits: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
-    """Return the mean categorical cross-entropy (natural log) and the share of right answers.
-
-    logits (N, 10), labels (N,) of 0–9. Both are NaN for N = 0.
-    """
-    evaluation = Evaluation(np.asarray(labels), np.asarray(logits))
-    return evaluation.loss, evaluation.accuracy
-
-
 @dataclass(frozen=True)
 class Evaluation:
     """A network's answers to the test set: labels (N,) integers 0–9, logits float (N, 10)."""
@@ -126,6 +117,13 @@ class Evaluation:
     def confusion(self) -> np.ndarray:
         """int64 (10, 10): rows are true labels, columns are predictions."""
         return confusion(self.labels, self.predicted)
+
+    @cached_property
+    def row_shares(self) -> np.ndarray:
+        """The confusion in per cent of each true digit, float (10, 10); NaN for one without images."""
+        counts = self.confusion.astype(float)
+        images = counts.sum(axis=1, keepdims=True)
+        return 100 * counts / np.where(images > 0, images, np.nan)
 
     def per_class(self) -> pd.DataFrame:
         """Return precision, recall, f1 (0 to 1; 0 where undefined, as scikit-learn) and support."""

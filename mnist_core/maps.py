@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from mnist_core import data
+from mnist_core import training_set
 from mnist_core.data import Dataset
 from mnist_core.selection import Subset, ids_of
 
@@ -21,7 +21,7 @@ METHODS = {"pca": "PCA", "tsne": "t-SNE"}
 def sample(dataset: Dataset, split: str, size: int = SAMPLE) -> Subset:
     """Return the images on the map: a fixed, stratified sample of a split."""
     every = Subset(dataset, ids_of(dataset, split))
-    return every[data.choose(every.labels, size, 0.0, seed=0)[0]]
+    return every[training_set.choose(every.labels, size, 0.0, seed=0)[0]]
 
 
 def pca(images: np.ndarray) -> tuple[np.ndarray, float]:

@@ -9,36 +9,9 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from mnist_core.config import CLASSES, IMAGE_SHAPE, Conv, Dense, Dropout, MaxPool, TrainConfig
-
-WARM_UP_SHARE = 0.1  # of all steps, in the cosine schedule
-FINAL_RATE_SHARE = 0.01  # where the cosine ends, and where added epochs go on
-
-
-def _layers(config: TrainConfig) -> list[keras.layers.Layer]:
-    layers = keras.layers
-    stack = [layers.Input(IMAGE_SHAPE, dtype="uint8"), layers.Rescaling(1 / 255)]
-    flat = not any(isinstance(layer, Conv | MaxPool) for layer in config.layers)
-    stack.append(layers.Flatten() if flat else layers.Reshape((*IMAGE_SHAPE, 1)))
-    for layer in (*config.layers, Dense(CLASSES, "linear")):
-        if isinstance(layer, Dense) and not flat:
-            stack.append(layers.Flatten())
-            flat = True
-        match layer:
-            case Dense(units, activation):
-                stack.append(layers.Dense(units, activation=activation))
-            case Conv(filters, kernel, stride, activation, batch_norm):
-                stack.append(
-                    layers.Conv2D(filters, kernel, stride, "same", use_bias=not batch_norm)
-                )
-                if batch_norm:
-                    stack.append(layers.BatchNormalization())
-                stack.append(layers.Activation(activation))
-            case MaxPool(size):
-                stack.append(layers.MaxPooling2D(size))
-            case Dropout(rate):
-                stack.append(layers.Dropout(rate))
-    return [*stack, layers.Softmax()]
+from mnist_core.config import TrainConfig
+from mnist_core.keras_calls import Call
+from mnist_core.layers import IMAGE_SHAPE
 
 
 class ScheduledRate(keras.optimizers.schedules.LearningRateSchedule):
@@ -52,52 +25,26 @@ class ScheduledRate(keras.optimizers.schedules.LearningRateSchedule):
         return self.schedule(step) * self.factor.value
 
 
-def _learning_rate(config: TrainConfig, total_steps: int):
-    if config.schedule == "constant":
-        return config.learning_rate
-    warm_up = int(total_steps * WARM_UP_SHARE)
-    return ScheduledRate(
-        keras.optimizers.schedules.CosineDecay(
-            0.0 if warm_up else config.learning_rate,
-            max(1, total_steps - warm_up),
-            alpha=FINAL_RATE_SHARE,
-            warmup_target=config.learning_rate if warm_up else None,
-            warmup_steps=warm_up,
-        )
-    )
-
-
-def _optimizer(config: TrainConfig, total_steps: int) -> keras.optimizers.Optimizer:
-    rate = _learning_rate(config, total_steps)
-    match config.optimizer:
-        case "adam":
-            return keras.optimizers.Adam(rate)
-        case "adamw":
-            return keras.optimizers.AdamW(rate)
-        case "rmsprop":
-            return keras.optimizers.RMSprop(rate)
-        case "momentum":
-            return keras.optimizers.SGD(rate, momentum=0.9)
-        case _:
-            return keras.optimizers.SGD(rate)
-
-
-def build(config: TrainConfig, total_steps: int = 1) -> keras.Sequential:
+def build(config: TrainConfig, steps_per_epoch: int = 1) -> keras.Sequential:
     """Return the compiled network with weights drawn from config.seed.
 
-    uint8 (N, 28, 28) in, probabilities float32 (N, 10) out; loss: categorical cross-entropy on
-    one-hot labels. total_steps is the length of the cosine schedule, in batches. Sets the seeds of
-    Python, NumPy and TensorFlow for this process.
+    uint8 (N, 28, 28) in, probabilities float32 (N, 10) out; schedules are laid over
+    config.epochs × steps_per_epoch batches. Sets the seeds of Python, NumPy and TensorFlow for this
+    process.
     """
     config.validate()
     keras.utils.set_random_seed(config.seed)
-    model = keras.Sequential(_layers(config), name="mnist_lab")
+    layers = [call.build(keras) for call in config.keras_layers()]
+    inputs = keras.layers.Input(IMAGE_SHAPE, dtype="uint8")
+    model = keras.Sequential([inputs, *layers], name="mnist_lab")
+    rate = config.rates(steps_per_epoch).keras()
+    if isinstance(rate, Call):
+        rate = ScheduledRate(rate.build(keras))
     model.compile(
-        optimizer=_optimizer(config, total_steps),
-        loss="categorical_crossentropy",
+        optimizer=config.keras_optimizer(rate).build(keras),
+        loss=config.loss,
         metrics=["accuracy"],
-        # XLA makes small dense networks three times faster and convolutions ten times slower.
-        jit_compile=not config.convolutional,
+        jit_compile=config.xla,
     )
     model.optimizer.build(model.trainable_variables)
     return model

@@ -113,13 +113,14 @@ def _over_time(moments, confusions, shares) -> list[list[str]]:
     return [[said(t, p) for p in DIGITS] for t in DIGITS]
 
 
-def first_layer(images: np.ndarray) -> go.Figure:
+def first_layer(images: np.ndarray, units: int | None = None) -> go.Figure:
     """Draw the weights into each unit of a layer, float (U, h, w), as images side by side.
 
-    One diverging scale for all, zero in its middle; the strongest half per cent are cut off.
+    One diverging scale for all, zero in its middle; the strongest half per cent are cut off. With
+    `units`, how many the layer has, the picture is a small one of some of them.
     """
     count, height, width = images.shape
-    columns = max(1, int(np.sqrt(1.6 * count)))
+    columns = max(1, int(np.sqrt((0.9 if units else 1.6) * count)))
     columns = next((c for c in range(columns, 2 * columns + 1) if count % c == 0), columns)
     limit = float(np.quantile(abs(images), 0.995)) or float(abs(images).max()) or 1.0
     # As whole numbers they are a quarter of the bytes, several times a second while playing.
@@ -131,14 +132,16 @@ def first_layer(images: np.ndarray) -> go.Figure:
     plain = {"showgrid": False, "zeroline": False, "showticklabels": False, "constrain": "domain"}
     down, across = steps.shape
     edge = {"type": "line", "line": {"color": "var(--st-gray-color)", "width": 1}}
+    labels = [{"title": {"text": text, "standoff": 4}} if not units else {"ticks": ""}
+              for text in ("column (pixel), unit by unit", "row (pixel)")]  # fmt: skip
+    some = f"{count} of {units} units" if units and units > count else wording.count(count, "unit")
+    title = f"First layer: {some}" if units else f"What {some} of the first layer look for"
     return base(
         [heatmap],
-        f"What {wording.count(count, 'unit')} of the first layer look for",
-        margin={"l": 36, "r": 8, "t": 40, "b": 36},
-        xaxis=plain | {"title": {"text": "column (pixel), unit by unit", "standoff": 4},
-                       "range": [-0.5, across - 0.5]},
-        yaxis=plain | {"title": {"text": "row (pixel)", "standoff": 4}, "scaleanchor": "x",
-                       "range": [down - 0.5, -0.5]},
+        title,
+        margin={"l": 8, "r": 4, "t": 40, "b": 8} if units else {"l": 36, "r": 8, "t": 40, "b": 36},
+        xaxis=plain | labels[0] | {"range": [-0.5, across - 0.5]},
+        yaxis=plain | labels[1] | {"scaleanchor": "x", "range": [down - 0.5, -0.5]},
         shapes=[
             *(edge | {"x0": x - 0.5, "x1": x - 0.5, "y0": -0.5, "y1": down - 0.5}
               for x in range(width, across, width)),

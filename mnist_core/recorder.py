@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,91 +11,123 @@ from typing import Any
 import keras
 import numpy as np
 
-from mnist_core import files, models, recording, runs
-from mnist_core.config import CLASSES
-from mnist_core.data import Dataset
-from mnist_core.evaluation import loss_and_accuracy
+from mnist_core import models, recording, runs, watching
+from mnist_core.compiling import Compiled
+from mnist_core.early_stopping import best_epoch, stops
+from mnist_core.exam import Exam, loss_and_accuracy
+from mnist_core.glimpses import Glimpses
+from mnist_core.layers import CLASSES
 
-SAMPLE_SIZE = 5_000  # training images measured after every epoch, to be compared with validation
 BEAT_SECONDS = 0.25
+PACED_SECONDS = 0.2  # in slow motion a report comes at least so often, or with each batch
 DIVERGED_LOSS = 2 * math.log(CLASSES)  # twice the loss of guessing
 DIVERGED_ACCURACY = 0.15
 
 
 class Recorder(keras.callbacks.Callback):
-    """Writes the recording, and obeys control.json between two chunks."""
+    """Writes the recording, and obeys control.json between two chunks.
+
+    `images` is how many an epoch has; `gone()` gives the reason to interrupt, or None; `report`
+    gets every line of the metrics; `began` is when the training was taken up (perf_counter).
+    """
 
     def __init__(
         self,
         run: runs.Run,
-        dataset: Dataset,
-        chosen: np.ndarray,
-        validation: np.ndarray,
-        forward: Callable[[np.ndarray], np.ndarray],
+        network: Compiled,
+        exam: Exam,
+        images: int,
         gone: Callable[[], str | None],
         report: Callable[[dict[str, Any]], None],
         began: float,
     ):
         super().__init__()
-        self.began = began
-        self.run, self.config = run, run.config
-        self.forward, self.gone, self.report = forward, gone, report
-        self.steps = -(-len(chosen) // run.config.batch_size)
-        self.images_per_epoch = len(chosen)
+        self.run, self.config, self.network, self.exam = run, run.config, network, exam
+        self.gone, self.report, self.began = gone, report, began
+        self.images_per_epoch = images
+        self.steps = -(-images // run.config.batch_size)
         self.step = 0
         self.end: tuple[str, str | None] | None = None  # state and reason, once it is decided
         self.level: dict[str, Any] = {}
         self.rate_asked: float | None = None
-        size = min(SAMPLE_SIZE, len(chosen))
-        sample = np.random.default_rng(0).choice(chosen, size, replace=False)
-        train, test = dataset.train, dataset.test
-        # One array, one pass: test set, validation images, sample of the training images.
-        self.exam_images = np.concatenate(
-            [test.images, train.images[validation], train.images[sample]]
-        )
-        self.exam_labels = np.concatenate(
-            [test.labels, train.labels[validation], train.labels[sample]]
-        )
-        self.cuts = [len(test), len(test) + len(validation)]
+        self.rate_recorded: float | None = None
+        self.scores: dict[int, float] = {}  # epoch -> what early stopping looks at
+        self.stopped_early: int | None = None  # after which epoch
+        self.slept = 0.0
+        self.speeds: list[float] = []
         self.seconds_before = float(run.status.get("seconds", 0.0))
-        self.images_per_second = 0.0
         self.restored: dict[str, np.ndarray] | None = None
         self._last_beat = 0.0
+        self._batch: tuple[np.ndarray, np.ndarray, float] | None = None
+        self.glimpses = Glimpses(run, network, exam)
 
     @property
     def seconds(self) -> float:
-        return self.seconds_before + time.perf_counter() - self.began
+        """Training time so far; waiting in slow motion does not count."""
+        return self.seconds_before + time.perf_counter() - self.began - self.slept
+
+    @property
+    def planned(self) -> int:
+        """The step at which the training is complete."""
+        return (self.level["epochs"] or self.config.epochs) * self.steps
 
     @property
     def target(self) -> int:
         """The step to train to: what viewers asked for, or the planned end."""
-        until = self.level.get("run_until")
-        return self.config.epochs * self.steps if until is None else int(until)
+        until = self.level["run_until"]
+        return self.planned if until is None else min(int(until), self.planned)
+
+    @property
+    def most_batches(self) -> int:
+        """How many batches may go by before the next report; few in slow motion."""
+        pace = self.level["pace"]
+        return max(1, int(pace * PACED_SECONDS)) if pace else self.images_per_epoch
 
     def on_train_begin(self, logs=None) -> None:
         """Start from the last recorded moment, or record the untrained network as epoch 0."""
-        self._obey()
         last = recording.last_weights(self.run)
-        if last is None:
-            recording.rewind(self.run, -1.0, -1)
-            runs.beat(self.run, step=0, steps_per_epoch=self.steps)
-            self._record_epoch(0, {})
-        else:
+        self.level = runs.control(self.run)
+        moment = -1.0
+        if last is not None:
             moment, self.restored = last
             self.step = int(self.restored["step"])
-            recording.rewind(self.run, moment, self.step)
+        kept = recording.rewind(self.run, moment, self.step if last else -1)
+        rates = kept.loc[kept["kind"] == "rate", "learning_rate"]
+        self.rate_recorded = float(rates.iloc[-1]) if len(rates) else None
+        ends = kept[(kept["kind"] == "epoch") & (kept["epoch"] >= 1)]
+        self.scores = dict(
+            zip(ends["epoch"].astype(int), ends[self.config.stop_metric], strict=True)
+        )
+        (self.run.path / "live.npz").unlink(missing_ok=True)  # of a training that was killed
+        runs.beat(self.run, step=self.step, steps_per_epoch=self.steps)
+        if last is None:
+            self._record_epoch(0, {})
+        else:
             self._assign(self.restored)
-            runs.beat(self.run, step=self.step, steps_per_epoch=self.steps)
+            if self.scores and self.step % self.steps == 0:
+                self._stop_early(self.step // self.steps)  # what ended before it could
+        self._obey()
 
     def on_epoch_begin(self, epoch: int, logs=None) -> None:
         models.seed_epoch(self.model, self.config.seed, epoch)
         if self.restored is not None and self.step % self.steps:
             # Within an epoch the running means and the random states go on, too. A test step on
             # one image creates the metrics' variables.
-            self.model.test_on_batch(self.exam_images[:1], np.eye(CLASSES)[:1])
+            sparse = self.config.loss == "sparse_categorical_crossentropy"
+            label = np.zeros(1) if sparse else np.eye(CLASSES)[:1]
+            self.model.test_on_batch(self.exam.images[:1], label)
             self._assign(self.restored)
         self.restored = None
         self._chunk_began = time.perf_counter()
+
+    def before(self, images: np.ndarray, labels: np.ndarray) -> None:
+        """Look at the first batch of the coming chunk: of a single step, its loss is measured."""
+        self._batch = None
+        if self.level["run_until"] == self.step + 1:
+            self._batch = images, labels, self._batch_loss(images, labels)
+
+    def _batch_loss(self, images: np.ndarray, labels: np.ndarray) -> float:
+        return loss_and_accuracy(self.network.forward(images), labels, self.config.loss)[0]
 
     def on_train_batch_end(self, batch: int, logs=None) -> None:
         epoch, before = divmod(self.step, self.steps)
@@ -102,92 +135,156 @@ class Recorder(keras.callbacks.Callback):
         clock = time.perf_counter()
         size = self.config.batch_size
         images = min((batch + 1) * size, self.images_per_epoch) - before * size
-        self.images_per_second = images / max(1e-9, clock - self._chunk_began)
-        self._chunk_began = clock
         line = {
             "kind": "step",
             "step": self.step,
-            "epoch": round(self.step / self.steps, 6),
+            "epoch": self.epoch,
             **{name: float(value) for name, value in logs.items()},
             "seconds": round(self.seconds, 3),
-            "images_per_second": round(self.images_per_second),
+            "images_per_second": round(images / max(1e-9, clock - self._chunk_began)),
         }
+        if self._batch is not None:
+            batch_images, labels, loss_before = self._batch
+            line["batch_before"] = loss_before
+            line["batch_after"] = self._batch_loss(batch_images, labels)
+        self.speeds.append(line["images_per_second"])
         recording.append(self.run, line)
         self.report(line)
         if clock - self._last_beat > BEAT_SECONDS:
             self._last_beat = clock
             runs.beat(self.run, step=self.step)
         if not math.isfinite(line["loss"]):
-            self._finish("diverged", "The loss became infinite: the learning rate is too high.")
+            self._finish("diverged", f"The loss became infinite. {self._try()}")
         self._obey()
+        if not self.model.stop_training and batch + 1 < self.steps:
+            self.glimpses.write(self.epoch)
+        self._wait(clock, batch + 1 - before)
+        self._chunk_began = time.perf_counter()
+
+    @property
+    def epoch(self) -> float:
+        """Where the training stands, in epochs."""
+        return round(self.step / self.steps, 6)
+
+    def _try(self) -> str:
+        lower = self.config.learning_rate / 10
+        return f"Try a learning rate ten times smaller, such as {lower:g}."
 
     def on_epoch_end(self, epoch: int, logs=None) -> None:
         if self.end and self.end[0] == "diverged":
             return
-        self._record_epoch(epoch + 1, {k: float(logs[k]) for k in ("loss", "accuracy")})
-        if logs["loss"] > DIVERGED_LOSS:
+        figures = self._record_epoch(epoch + 1, {k: float(logs[k]) for k in ("loss", "accuracy")})
+        loss = min(float(logs["loss"]), figures["sample_loss"])
+        learned = max(float(logs["accuracy"]), figures["val_accuracy"])
+        if not math.isfinite(figures["sample_loss"]):  # by the last batch of the epoch
+            self._finish("diverged", f"{runs.NOT_NUMBERS} {self._try()}")
+        elif loss > DIVERGED_LOSS:
             self._finish(
                 "diverged",
-                f"The training loss of epoch {epoch + 1} is {float(logs['loss']):.3g}, far above "
-                "2.30, the loss of guessing. The learning rate is too high.",
+                f"The training loss of epoch {epoch + 1} is {loss:.3g}, far above 2.30, the loss "
+                f"of guessing. {self._try()}",
             )
-        elif epoch > 0 and logs["accuracy"] <= DIVERGED_ACCURACY:
+        elif epoch > 0 and learned <= DIVERGED_ACCURACY:
             self._finish(
                 "diverged",
                 f"After {epoch + 1} epochs the network is right in {float(logs['accuracy']):.1%} "
-                "of the training images, no better than guessing. Try another learning rate.",
+                "of the training images, no better than guessing. Try another learning rate, or "
+                "other first weights.",
             )
+        else:
+            self._stop_early(epoch + 1)
+
+    def _stop_early(self, epoch: int) -> None:
+        patience, metric = self.config.patience, self.config.stop_metric
+        if not patience or self.step >= self.planned or self.end:
+            return
+        if not stops(self.scores, metric, patience, int(self.run.status.get("stopped_early", 0))):
+            return
+        self.stopped_early = epoch
+        self._finish(
+            "completed",
+            f"Stopped early after epoch {epoch}: none since epoch "
+            f"{best_epoch(self.scores, metric)} was better on the validation images.",
+        )
 
     def on_train_end(self, logs=None) -> None:
         """Record a stop within an epoch, then the network and the run's state."""
         if self.end is None:
-            planned = self.config.epochs * self.steps
-            self._finish(*(("completed", None) if self.step >= planned else ("paused", None)))
+            self._finish(*(("completed", None) if self.step >= self.planned else ("paused", None)))
         state, reason = self.end
         if self.step % self.steps and state != "diverged":
             moment = self.step / self.steps
             # Three decimals name the file; a moment never rounds up to a whole epoch.
             moment = min(max(round(moment, 3), int(moment) + 0.001), int(moment) + 0.999)
-            recording.record_logits(
-                self.run, moment, self.forward(self.exam_images[: self.cuts[0]])
-            )
+            tested = self.network.forward(self.exam.test(self.exam.images))
+            recording.record_logits(self.run, moment, tested)
             recording.record_weights(self.run, moment, self._arrays())
+        final = {"step": self.step, "seconds": round(self.seconds, 3)}
+        if self.stopped_early is not None:
+            final["stopped_early"] = self.stopped_early
+        if self.speeds:
+            final["images_per_second"] = statistics.median(self.speeds)
+        if state == "completed" and self.config.patience and self.config.best_weights == "back":
+            final |= self._best_weights_back()
         beside = self.run.path / ".model.keras"
         models.plain(self.model).save(beside)
         beside.replace(self.run.path / "model.keras")
-        runs.beat(self.run, step=self.step, seconds=round(self.seconds, 3))
+        (self.run.path / "live.npz").unlink(missing_ok=True)
+        runs.beat(self.run, **final)
         runs.finish(self.run, state, reason)
 
-    def _record_epoch(self, epoch: int, logs: dict[str, float]) -> None:
-        logits = self.forward(self.exam_images)
-        parts = zip(np.split(logits, self.cuts), np.split(self.exam_labels, self.cuts), strict=True)
-        test, validation, sample = (loss_and_accuracy(*part) for part in parts)
-        # Without held-out images the test set is the validation set, as in the paper.
-        val = validation if self.cuts[1] > self.cuts[0] else test
-        recording.record_logits(self.run, epoch, logits[: self.cuts[0]])
+    def _best_weights_back(self) -> dict[str, Any]:
+        """Give the model the weights of its best epoch; return what the status says of it.
+
+        The recording keeps all epochs, and a resume goes on from the last.
+        """
+        best = best_epoch(self.scores, self.config.stop_metric)
+        with np.load(self.run.path / "weights" / f"{runs.moment_name(best)}.npz") as arrays:
+            for number, variable in enumerate(self.model.weights):
+                variable.assign(arrays[f"weights/{number}"])
+        right = self.run.logits(best).argmax(axis=1) == self.exam.labels[0]
+        return {"final_epoch": best, "test_accuracy": float(right.mean())}
+
+    def _record_epoch(self, epoch: int, logs: dict[str, float]) -> dict[str, float]:
+        logits = self.network.forward(self.exam.images)
+        tested, figures = self.exam.test(logits), self.exam.figures(logits)
+        recording.record_logits(self.run, epoch, tested)
+        watching.append_layers(self.run, epoch, self.glimpses.layers())
         line = {
             "kind": "epoch",
             "step": self.step,
             "epoch": epoch,
             **logs,
-            "sample_loss": sample[0],
-            "sample_accuracy": sample[1],
-            "val_loss": val[0],
-            "val_accuracy": val[1],
+            **figures,
             "seconds": round(self.seconds, 3),
         }
         recording.append(self.run, line)
         # Last, because a resume starts from the last weights: everything before them is written.
         recording.record_weights(self.run, epoch, self._arrays())
+        if epoch:
+            self.scores[epoch] = figures[self.config.stop_metric]
         runs.beat(
             self.run,
             step=self.step,
             seconds=round(self.seconds, 3),
-            val_accuracy=val[1],
-            test_accuracy=test[1],
+            val_accuracy=figures["val_accuracy"],
+            test_accuracy=float((tested.argmax(axis=1) == self.exam.labels[0]).mean()),
         )
         self.report(line)
         self._chunk_began = time.perf_counter()
+        return figures
+
+    def _wait(self, since: float, batches: int) -> None:
+        """In slow motion, wait until so many batches may have gone by; viewers are obeyed."""
+        while (pace := self.level["pace"]) and not self.model.stop_training:
+            began = time.perf_counter()
+            rest = since + batches / pace - began
+            if rest <= 0:
+                return
+            time.sleep(min(rest, 0.1))
+            runs.beat(self.run)
+            self._obey()
+            self.slept += time.perf_counter() - began
 
     def _variables(self) -> dict[str, list[keras.Variable]]:
         groups = {"weights": self.model.weights, "optimizer": self.model.optimizer.variables}
@@ -212,11 +309,15 @@ class Recorder(keras.callbacks.Callback):
 
     def _obey(self) -> None:
         """Read the level that viewers set, and act on it."""
-        self.level = runs.NO_CONTROL | files.read_json(self.run.path / "control.json")
+        self.level = runs.control(self.run)
         rate = self.level["learning_rate"]
         if rate is not None and rate != self.rate_asked:
             models.set_learning_rate(self.model, rate, self.config.learning_rate)
             self.rate_asked = rate
+            if rate != self.rate_recorded:
+                where = {"kind": "rate", "step": self.step, "epoch": self.epoch}
+                recording.append(self.run, where | {"learning_rate": rate})
+                self.rate_recorded = rate
         if self.level["stop"]:
             self._finish("stopped", "Stopped by hand.")
         elif self.step >= self.target:

@@ -49,8 +49,16 @@ def last_weights(run: Run) -> tuple[float, dict[str, np.ndarray]] | None:
     return None
 
 
-def rewind(run: Run, moment: float, step: int) -> None:
-    """Drop what was reported or recorded after a moment: it is about to be trained again."""
+def record_wrong_labels(run: Run, images: np.ndarray, labels: np.ndarray) -> None:
+    """Write which training images have a wrong label in this run, and which label."""
+    write_arrays(run.path / "wrong_labels.npz", np.savez, images=images, labels=labels)
+
+
+def rewind(run: Run, moment: float, step: int) -> pd.DataFrame:
+    """Drop what was reported or recorded after a moment: it is about to be trained again.
+
+    Returns the reports that are kept, columns runs.METRICS.
+    """
     path = run.path / "metrics.jsonl"
     kept = read_metrics(path)
     kept = kept[(kept["step"] <= step) & ~((kept["kind"] == "epoch") & (kept["epoch"] > moment))]
@@ -62,3 +70,4 @@ def rewind(run: Run, moment: float, step: int) -> None:
         for file in (run.path / folder).glob("[0-9]*.np?"):
             if float(file.stem) > moment:
                 file.unlink(missing_ok=True)
+    return kept

@@ -3,15 +3,19 @@
     <runs>/20261122-081503-7f3a/
         config.json        the TrainConfig, the dataset's name and fingerprint, library versions
         status.json        state, times (UTC), process and heartbeat, reason
-        control.json       what viewers want, as a level: run_until, learning_rate, stop, revision
-        metrics.jsonl      a line per report: within an epoch ("step") and at its end ("epoch")
+        control.json       what viewers want, as a level: see NO_CONTROL
+        about.json         what people call the run, and their note
+        metrics.jsonl      a line per report: within an epoch ("step"), at its end ("epoch"), and
+                           where a person set the learning rate ("rate")
+        layers.jsonl       histograms of weights and gradients after every epoch (watching.py)
+        wrong_labels.npz   the training images whose labels were made wrong, where the config says
         predictions/003.npy    float32 logits (n_test, 10) after epoch 3; 002.400.npy: stopped there
         weights/003.npz        weights, optimizer, metric and random states: where to resume
         model.keras            the trained network, plain Keras
 
 Rewritten files are written beside and moved into place, so no reader sees half a file. The queue is
 the folders whose state is queued. Here runs are read, listed, and handed from state to state; what
-the trainer records meanwhile is in recording.py.
+the trainer records meanwhile is in recording.py, what viewers press in driving.py.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ import shutil
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from importlib import metadata
@@ -39,22 +43,32 @@ import psutil
 from filelock import FileLock, Timeout
 
 from mnist_core.config import TrainConfig
+from mnist_core.fields import expected
 from mnist_core.files import UNREADABLE, read_json, write_json
 
 RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 STATES = "queued running paused completed stopped diverged failed interrupted".split()
 ACTIVE = ("queued", "running")
 RESUMABLE = ("paused", "completed", "stopped", "failed", "interrupted")
-MAX_QUEUE = 8
+MAX_QUEUE = 12
 FREE_BYTES_NEEDED = 200e6
 HEARTBEAT_SECONDS = 60.0  # another machine's run without a sign of life for so long is interrupted
 METRICS = [
     "kind", "step", "epoch", "loss", "accuracy", "sample_loss", "sample_accuracy",
     "val_loss", "val_accuracy", "seconds", "images_per_second", "learning_rate",
+    "batch_before", "batch_after", "noise_learned", "noise_resisted",
 ]  # fmt: skip
 LIBRARIES = ("keras", "tensorflow-cpu", "tensorflow", "numpy")
 NOT_NUMBERS = "The answers of this epoch are not all numbers: the training diverged."
-NO_CONTROL = {"run_until": None, "learning_rate": None, "stop": False, "revision": 0}
+# A level, not events: whoever reads it late sees what holds now, and the last command wins.
+NO_CONTROL = {
+    "run_until": None,  # the step to pause at: 0 pauses at once
+    "epochs": None,  # how many epochs the run is to have, once some were added
+    "learning_rate": None,  # set by hand
+    "pace": None,  # batches a second in slow motion
+    "stop": False,
+    "revision": 0,
+}
 
 
 class RunsError(RuntimeError):
@@ -81,6 +95,7 @@ class Run:
     dataset: dict[str, Any]  # name, source, fingerprint
     status: dict[str, Any]
     control: dict[str, Any]
+    parent: str | None = None  # the run of which this one changes something
 
     @property
     def id(self) -> str:
@@ -102,13 +117,19 @@ class Run:
     @property
     def planned_epochs(self) -> int:
         """Epochs this run is to have, those added after its end included."""
-        more = -(-(self.control["run_until"] or 0) // max(1, self.steps_per_epoch))
-        return max(self.config.epochs, more if self.steps_per_epoch else 0)
+        return self.control["epochs"] or self.config.epochs
 
     @property
     def position(self) -> float:
         """Where the training stands, in epochs: 2.4 is 40 % into the third."""
         return self.status.get("step", 0) / max(1, self.steps_per_epoch)
+
+    @property
+    def place(self) -> str:
+        """Where the training stands, in words: "epoch 5", or "epoch 2, step 26 of 1,875"."""
+        step, steps = int(self.status.get("step", 0)), max(1, self.steps_per_epoch)
+        epoch, within = divmod(step, steps)
+        return f"epoch {epoch + 1}, step {within:,} of {steps:,}" if within else f"epoch {epoch}"
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
@@ -131,6 +152,26 @@ class Run:
             with contextlib.suppress(ValueError):
                 found.append(float(file.stem))
         return sorted(filter(math.isfinite, found))
+
+    @property
+    def final(self) -> float | None:
+        """The moment whose weights are the trained network: the last, or the best that was put
+        back; None when nothing is recorded."""
+        best = self.status.get("final_epoch")
+        if best in self.moments:
+            return float(best)
+        return self.moments[-1] if self.moments else None
+
+    @cached_property
+    def about(self) -> dict[str, str]:
+        """What people wrote about the run: its name and a note, both perhaps empty."""
+        told = read_json(self.path / "about.json")
+        return {name: str(told.get(name) or "") for name in ("name", "note")}
+
+    @property
+    def title(self) -> str:
+        """The name people gave it, or its config's."""
+        return self.about["name"] or self.config.title
 
     def logits(self, moment: float) -> np.ndarray:
         """Return the test set's logits at a recorded moment, float32 (n_test, 10).
@@ -170,7 +211,7 @@ def read_metrics(path: Path) -> pd.DataFrame:
     rows = []
     with contextlib.suppress(OSError):
         for line in path.read_bytes().splitlines():
-            with contextlib.suppress(ValueError, TypeError, KeyError):
+            with contextlib.suppress(ValueError, TypeError, KeyError, OverflowError):
                 row = json.loads(line)
                 if isinstance(row["step"], int) and math.isfinite(row["epoch"]):
                     rows.append(row)
@@ -201,8 +242,8 @@ def read(run_id: str, root: Path | None = None) -> Run:
             "reason": "The training process ended in the middle: it was stopped from outside, "
             "or the machine ran out of memory. What was recorded is kept.",
         }
-    control = NO_CONTROL | read_json(path / "control.json")
-    return Run(path, config, saved.get("dataset", {}), status, control)
+    run = Run(path, config, saved.get("dataset", {}), status, NO_CONTROL, saved.get("parent"))
+    return replace(run, control=control(run))
 
 
 def _alive(status: dict[str, Any]) -> bool:
@@ -237,8 +278,11 @@ def waiting(root: Path | None = None) -> list[Run]:
 
 
 @contextlib.contextmanager
-def _transition(root: Path) -> Iterator[None]:
-    """Hold the lock under which a run's state may change hands between server and trainer."""
+def transition(root: Path) -> Iterator[None]:
+    """Hold the lock under which a run's state may change hands between server and trainer.
+
+    Raises RunsError where the folder is locked for long or cannot be written.
+    """
     try:
         root.mkdir(parents=True, exist_ok=True)
         with FileLock(root / ".state.lock", timeout=10):
@@ -252,19 +296,29 @@ def _transition(root: Path) -> Iterator[None]:
         ) from error
 
 
-def _update_status(path: Path, **changes: Any) -> None:
+def update_status(path: Path, **changes: Any) -> None:
+    """Change some of a run folder's status; hold transition() where its state changes."""
     write_json(path / "status.json", read_json(path / "status.json") | changes)
 
 
-def create(config: TrainConfig, dataset: dict[str, Any], root: Path | None = None) -> Run:
+def create(
+    config: TrainConfig,
+    dataset: dict[str, Any],
+    root: Path | None = None,
+    *,
+    parent: str | None = None,
+    **level: Any,
+) -> Run:
     """Write a new run folder, state queued, and return it.
 
-    `dataset` has name, source and fingerprint (Dataset.describe()). Raises ValueError for a bad
-    config, RunsError for a full queue, a full disk or a folder that cannot be written.
+    `dataset` has name, source and fingerprint (Dataset.describe()); `parent` is the run that this
+    one changes something of; `level` is what viewers want from the start (NO_CONTROL). Raises
+    ValueError for a bad config, RunsError for a full queue, a full disk or a folder that cannot be
+    written.
     """
     config.validate()
     root = root or runs_folder()
-    with _transition(root):
+    with transition(root):
         if len(waiting(root)) >= MAX_QUEUE:
             raise RunsError(
                 f"{MAX_QUEUE} runs are waiting already. Wait for one to end, or stop one."
@@ -279,8 +333,9 @@ def create(config: TrainConfig, dataset: dict[str, Any], root: Path | None = Non
         for name in ("predictions", "weights"):
             (beside / name).mkdir(parents=True)
         saved = {"config": config.to_dict(), "dataset": dataset, "versions": _versions()}
+        saved |= {"parent": parent}
         write_json(beside / "config.json", saved)
-        write_json(beside / "control.json", NO_CONTROL)
+        write_json(beside / "control.json", NO_CONTROL | level)
         write_json(beside / "status.json", {"state": "queued", "created": now(), "queued": now()})
         os.replace(beside, path)
     return read(path.name, root)
@@ -303,11 +358,11 @@ def _versions() -> dict[str, str]:
 
 def claim(root: Path, run_id: str | None = None) -> Run | None:
     """Take the next queued run (or the one named) for this process: its state becomes running."""
-    with _transition(root):
+    with transition(root):
         for run in waiting(root):
             if run_id in (None, run.id):
                 me = psutil.Process()
-                _update_status(
+                update_status(
                     run.path, state="running", started=now(), ended=None, heartbeat=now(),
                     reason=None, error=None, host=socket.gethostname(), pid=me.pid,
                     pid_started=me.create_time(),
@@ -318,74 +373,69 @@ def claim(root: Path, run_id: str | None = None) -> Run | None:
 
 def settle(root: Path) -> None:
     """Write "interrupted" into every running run whose process is gone."""
-    with _transition(root):
+    with transition(root):
         for run in list_runs(root):
             if (
                 run.state == "interrupted"
                 and read_json(run.path / "status.json")["state"] != run.state
             ):
-                _update_status(run.path, **(run.status | {"ended": now()}))
+                update_status(run.path, **(run.status | {"ended": now()}))
 
 
 def finish(run: Run, state: str, reason: str | None = None) -> None:
     """Write a run's end into its status; the reason is a sentence for the screen."""
-    with _transition(run.path.parent):
-        _update_status(run.path, state=state, reason=reason, ended=now(), heartbeat=now())
+    with transition(run.path.parent):
+        update_status(run.path, state=state, reason=reason, ended=now(), heartbeat=now())
+
+
+def keep_warm_speed(root: Path, images_per_second: float) -> None:
+    """Write how fast this machine's trainer trains the paper's network, measured at its start."""
+    write_json(root / "speed.json", {"host": socket.gethostname(), "paper": images_per_second})
+
+
+def warm_speed(root: Path) -> float | None:
+    """Return what keep_warm_speed() wrote on this machine, or None."""
+    told = read_json(root / "speed.json")
+    speed = told.get("paper")
+    return speed if told.get("host") == socket.gethostname() and speed else None
 
 
 def beat(run: Run, **progress: Any) -> None:
     """Write a sign of life with the progress: step, steps_per_epoch, …"""
-    _update_status(run.path, heartbeat=now(), **progress)
+    update_status(run.path, heartbeat=now(), **progress)
 
 
-def set_control(run: Run, **level: Any) -> None:
-    """Change what viewers want of a run: run_until, learning_rate, stop."""
-    path = run.path / "control.json"
-    old = NO_CONTROL | read_json(path)
-    write_json(path, old | level | {"revision": old["revision"] + 1})
+def control(run: Run) -> dict[str, Any]:
+    """Return what viewers want of a run now; a value that makes no sense counts as not given."""
+    level = NO_CONTROL | read_json(run.path / "control.json")
+    limits = {"run_until": (0, 10**9), "epochs": (1, 10**6)}
+    limits |= {"learning_rate": (1e-12, 1e12), "pace": (1e-3, 1e6)}
+    for name, (low, high) in limits.items():
+        value = level[name]
+        number = isinstance(value, int if isinstance(low, int) else int | float)
+        if not number or isinstance(value, bool) or not low <= value <= high:
+            level[name] = None
+    level["stop"] = level["stop"] is True
+    level["revision"] = level["revision"] if isinstance(level["revision"], int) else 0
+    return level
 
 
-def stop(run: Run) -> None:
-    """Stop a run: a queued one at once, a running one at its next chunk; others stay so."""
-    with _transition(run.path.parent):
-        state = read(run.id, run.path.parent).state
-        if state == "queued":
-            _update_status(
-                run.path, state="stopped", reason="Stopped while it waited.", ended=now()
-            )
-        elif state == "running":
-            set_control(run, stop=True)
+def describe(run: Run, name: str, note: str) -> None:
+    """Name a run, at most 60 characters, and write a note about it, at most 2,000.
 
-
-def resume(run: Run, epochs: int = 0) -> None:
-    """Queue a run again from its last recorded moment, to its planned end or `epochs` beyond.
-
-    Raises RunsError when it is active, has diverged, or is complete and no epochs are added.
+    Empty text takes the old one away. Raises ValueError, RunsError.
     """
-    with _transition(run.path.parent):
-        run = read(run.id, run.path.parent)
-        if run.state not in RESUMABLE:
-            raise RunsError(f"A {run.state} run cannot be resumed.")
-        if run.state == "completed" and epochs < 1:
-            raise RunsError("This run is complete. Say how many epochs to add.")
-        if not 0 <= epochs <= 200:
-            raise RunsError(f"Expected 1 to 200 more epochs. Received: {epochs}.")
-        if len(waiting(run.path.parent)) >= MAX_QUEUE:
-            raise RunsError(f"{MAX_QUEUE} runs are waiting already. Wait for one to end.")
-        until = run.control["run_until"]
-        if epochs and not run.steps_per_epoch:
-            raise RunsError("This run has not begun. Resume it, then add epochs.")
-        if epochs:
-            until = (run.planned_epochs + epochs) * run.steps_per_epoch
-        elif until is not None and until <= run.status.get("step", 0):
-            until = None
-        set_control(run, stop=False, run_until=until)
-        _update_status(run.path, state="queued", queued=now(), reason=None, ended=None)
+    for what, text, most in (("name", name, 60), ("note", note, 2000)):
+        if len(text) > most:
+            raise expected(f"a {what} of at most {most:,} characters", f"{len(text):,}")
+    with transition(run.path.parent):
+        read(run.id, run.path.parent)  # raises where it was deleted
+        write_json(run.path / "about.json", {"name": name.strip(), "note": note.strip()})
 
 
 def delete(run: Run) -> None:
     """Delete a run's folder for good. Raises RunsError while it is queued or running."""
-    with _transition(run.path.parent):
+    with transition(run.path.parent):
         if read(run.id, run.path.parent).active:
             raise RunsError("A queued or running run cannot be deleted. Stop it first.")
         time_out_of_sight = run.path.with_name(f".deleted-{run.id}-{time.time_ns()}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from mnist_core.config import IMAGE_SHAPE
 from mnist_core.files import UNREADABLE
+from mnist_core.layers import IMAGE_SHAPE
 from mnist_core.runs import Run, RunsError, moment_name
 
 MOST = 128  # units that are shown
@@ -23,6 +23,14 @@ def first_layer(run: Run, moment: float) -> np.ndarray:
             kernel = arrays["weights/0"]
     except UNREADABLE as error:
         raise RunsError(f"No readable weights of epoch {moment:g} in {run.id}.") from error
+    return as_images(kernel)
+
+
+def as_images(kernel: np.ndarray) -> np.ndarray:
+    """Return a first layer's weights as Keras holds them as images, float32 (U, h, w).
+
+    Raises RunsError for another shape, and for what is no number.
+    """
     height, width = IMAGE_SHAPE
     if kernel.ndim == 2 and len(kernel) == height * width:
         images = kernel.T.reshape(-1, height, width)

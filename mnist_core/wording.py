@@ -28,6 +28,13 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+def speed(images: float | None) -> str:
+    """Images a second with two or three digits: "41,300"; a missing value -> "–"."""
+    if images is None or not math.isfinite(images):
+        return "–"
+    return f"{float(f'{images:.3g}'):,.0f}"
+
+
 def count(number: int, what: str = "") -> str:
     """(1, "image") -> "1 image"; (10000, "image") -> "10,000 images"."""
     return f"{number:,}{' ' + what + ('' if number == 1 else 's') if what else ''}"

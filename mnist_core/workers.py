@@ -102,7 +102,8 @@ def _empty_queue(root: Path, leave: list[str], warm_after: float, source: str | 
 
     datasets: dict[str, data.Dataset] = {}
     if not runs.waiting(root):
-        training.warm_up()
+        with contextlib.suppress(OSError):  # a folder that cannot be written: runs.create says so
+            runs.keep_warm_speed(root, training.warm_up())
         if source:
             with contextlib.suppress(OSError, ValueError):  # the run that needs it will say so
                 datasets[source] = data.open_source(source)

@@ -49,7 +49,7 @@ if not latest:
     st.write("None yet. A run is a recording: it stays here and can be played back.")
 for run in latest[:8]:
     with st.container(key=f"latest_{run.id}", horizontal=True, vertical_alignment="center"):
-        st.markdown(f"{frame.STATE_MARKS[run.state]} **{run.config.title}**", width=260)
+        st.markdown(f"{frame.STATE_MARKS[run.state]} **{wording.verbatim(run.title)}**", width=260)
         st.markdown(
             f"{wording.percent(run.status.get('test_accuracy'))} of the test set", width=190
         )

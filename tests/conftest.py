@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from mnist_core import data, recording, runs
-from mnist_core.config import TrainConfig, dense_stack
+from mnist_core.config import TrainConfig
+from mnist_core.layers import dense_stack
 
 
 def pytest_collection_finish():

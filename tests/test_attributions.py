@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from mnist_core import inference, models, recording, runs, training
-from mnist_core.config import Conv, Dense, MaxPool, TrainConfig, conv_stack, dense_stack
+from mnist_core.config import TrainConfig
+from mnist_core.layers import Conv, Dense, MaxPool, conv_stack, dense_stack
 
 DENSE = TrainConfig(layers=dense_stack((24,), "relu", 0.25), epochs=1, batch_size=40)
 CONV = TrainConfig(

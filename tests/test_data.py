@@ -1,4 +1,4 @@
-"""The dataset: every way to get it, every way it can be bad, and the split."""
+"""The dataset: every way to get it, and every way it can be bad."""
 
 import functools
 import gzip
@@ -21,7 +21,6 @@ import numpy as np
 import pytest
 from filelock import FileLock
 from sklearn.datasets import load_digits
-from sklearn.model_selection import train_test_split
 
 from mnist_core import data, download
 from mnist_core.data import DataRefused
@@ -677,58 +676,6 @@ def test_built_in_digits_are_scikit_learns_with_their_labels():
     nearest = ((train**2).sum(1) - 2 * test @ train.T).argmin(1)
     assert (dataset.train.labels[nearest] == dataset.test.labels).mean() > 0.96
     assert BUILT_IN_ONCE.__wrapped__().fingerprint == dataset.fingerprint
-
-
-# Training and validation images
-
-
-def test_choose_by_hand():
-    labels = np.array([0] * 50 + [1] * 30 + [2] * 20)
-    training, validation = data.choose(labels, 20, 0.1, seed=1)
-    assert np.bincount(labels[validation]).tolist() == [5, 3, 2]
-    assert np.bincount(labels[training]).tolist() == [10, 6, 4]
-    # 7 of 45, 27 and 18: 3.5, 2.1 and 1.4, so the image left over goes to the first class.
-    training, _ = data.choose(labels, 7, 0.1, seed=1)
-    assert np.bincount(labels[training]).tolist() == [4, 2, 1]
-
-
-@pytest.mark.parametrize("size", [None, 10, 777])
-@pytest.mark.parametrize("share", [0, 0.1, 0.25])
-def test_choose_gives_sorted_disjoint_indices_that_repeat(size, share):
-    labels = np.random.default_rng(3).integers(0, 10, 1437).astype(np.uint8)
-    training, validation = data.choose(labels, size, share, seed=5)
-    assert training.dtype == validation.dtype == np.int64
-    assert len(validation) == round(share * 1437)
-    assert len(training) == (1437 - len(validation) if size is None else size)
-    both = np.concatenate([training, validation])
-    assert len(set(both.tolist())) == len(both)
-    for indices in (training, validation):
-        assert (np.diff(indices) > 0).all()
-    again = data.choose(labels, size, share, seed=5)
-    other = data.choose(labels, 500, share, seed=6)
-    np.testing.assert_array_equal(training, again[0])
-    np.testing.assert_array_equal(validation, again[1])
-    assert not np.array_equal(training, other[0])
-    np.testing.assert_array_equal(data.choose(labels, 5, share, seed=5)[1], validation)
-
-
-def test_choose_is_as_stratified_as_scikit_learn():
-    labels = load_digits().target
-    training, validation = data.choose(labels, 1000, 0.2, seed=0)
-    rest, held_out = train_test_split(labels, test_size=359, stratify=labels, random_state=0)
-    subset, _ = train_test_split(rest, train_size=1000, stratify=rest, random_state=0)
-    assert len(validation) == 359
-    for ours, theirs in ((labels[validation], held_out), (labels[training], subset)):
-        difference = np.bincount(ours) - np.bincount(theirs)
-        assert np.abs(difference).max() <= 1  # scikit-learn breaks ties by chance
-
-
-def test_choose_has_limits():
-    labels = np.arange(100) % 10
-    assert len(data.choose(labels, 1000, 0.2, seed=0)[0]) == 80  # no more than there are
-    for size, share in ((None, 1), (None, -0.1), (0, 0.1), (None, 0.999)):
-        with pytest.raises(ValueError, match="Expected"):
-            data.choose(labels, size, share, seed=0)
 
 
 # The rest of the promise

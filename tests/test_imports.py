@@ -12,20 +12,23 @@ PROJECT = Path(__file__).resolve().parent.parent
 FILES = [*PROJECT.glob("*.py"), *PROJECT.glob("pages/*.py"), *PROJECT.glob("mnist_core/**/*.py")]
 # From the bottom up; a module imports from the rows below its own, and the screens from their own.
 ROWS = [
-    "config download files wording paper view",
-    "data",
-    "models traits neighbours runs",
-    "selection evaluation recording marks weights",
-    "recorder inference figures maps slices export calibration comparison history label_faults",
-    "data_figures evaluation_figures confusion_figures",
-    "over_time_figures",
+    "files download wording paper view fields keras_calls early_stopping training_set augmentation",
+    "data layers optimizers",
+    "config",
+    "models traits neighbours runs presets batches",
+    "selection evaluation recording marks weights driving watching",
+    "exam compiling inference figures maps slices export calibration comparison history "
+    "label_faults",
+    "glimpses data_figures evaluation_figures confusion_figures script reproduction overfitting "
+    "timing",
+    "recorder over_time_figures training_figures",
     "training analyses",
     "workers",
     "__main__ ui",
     "pages",
     "app",
 ]
-WITH_KERAS = ("models", "recorder", "training", "inference")
+WITH_KERAS = ("models", "compiling", "glimpses", "recorder", "training", "inference")
 
 
 def module_of(file):
@@ -129,7 +132,7 @@ def test_streamlit_is_known_to_the_screens_alone():
 
 def test_keras_and_tensorflow_are_imported_where_networks_are():
     assert importers("keras") | importers("tensorflow") <= set(WITH_KERAS)
-    assert importers("keras") >= {"models", "training"}
+    assert importers("keras") >= {"models", "compiling", "training"}
 
 
 def test_modules_with_keras_are_imported_by_each_other_and_by_the_workers_functions():
@@ -146,12 +149,25 @@ def test_modules_with_keras_are_imported_by_each_other_and_by_the_workers_functi
 def test_plotly_draws_in_figures_and_is_sent_by_the_chart():
     assert {module_of(file) for file in FILES if "plotly" in packages(file)} == {
         "mnist_core.figures", "mnist_core.data_figures", "mnist_core.evaluation_figures",
-        "mnist_core.confusion_figures", "mnist_core.over_time_figures", "mnist_core.ui.chart",
+        "mnist_core.confusion_figures", "mnist_core.over_time_figures",
+        "mnist_core.training_figures", "mnist_core.ui.chart",
     }  # fmt: skip
 
 
-def test_config_needs_the_standard_library_alone():
-    assert packages(PROJECT / "mnist_core/config.py") - {"__future__"} <= sys.stdlib_module_names
+@pytest.mark.parametrize("name", ["config", "presets"])
+def test_a_form_needs_the_standard_library_alone(name):
+    needed, seen = {f"mnist_core.{name}"}, set()
+    while needed - seen:
+        [file, *_] = [file for file in FILES if module_of(file) in needed - seen]
+        seen.add(module_of(file))
+        needed |= our_imports(file)
+        assert packages(file) - {"__future__", "mnist_core"} <= sys.stdlib_module_names, file
+    assert {"mnist_core.fields", "mnist_core.layers", "mnist_core.optimizers"} <= seen
+
+
+@pytest.mark.parametrize("name", ["training_set", "augmentation"])
+def test_what_an_exported_script_holds_needs_numpy_alone(name):
+    assert packages(PROJECT / f"mnist_core/{name}.py") == {"__future__", "numpy"}
 
 
 @pytest.mark.parametrize("file", [*PROJECT.glob("pages/*.py")], ids=module_of)

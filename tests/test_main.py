@@ -16,8 +16,9 @@ from sklearn.metrics import (
     precision_recall_fscore_support,
 )
 
-from mnist_core import __main__, data, recording, runs, workers
-from mnist_core.config import TrainConfig, dense_stack
+from mnist_core import __main__, data, driving, recording, runs, workers
+from mnist_core.config import TrainConfig
+from mnist_core.layers import dense_stack
 
 KEYS = "run_id state seconds val_accuracy val_loss test_accuracy history".split()
 FIGURES = "loss accuracy sample_loss sample_accuracy val_loss val_accuracy".split()
@@ -168,7 +169,7 @@ def train_beside(command, root, npz, monkeypatch):
 
     yield start
     for run in runs.waiting(root):
-        runs.stop(run)
+        driving.stop(run)
     thread.join(5)
 
 

@@ -1,9 +1,8 @@
 """Every page without a browser: empty, with a run, with bad input. No trainer process starts.
 
-Browse, Evaluate and Mistakes have files of their own.
+Browse, Train, Evaluate and Mistakes have files of their own.
 """
 
-import time
 from dataclasses import replace
 
 import numpy as np
@@ -24,9 +23,9 @@ from apptest import (
 )
 from conftest import write_run
 
-from mnist_core import data, recording, runs, wording
-from mnist_core.config import PRESETS, TrainConfig, dense_stack
-from mnist_core.ui import frame, hyperparameters, live, resources
+from mnist_core import data, runs, wording
+from mnist_core.presets import PRESETS
+from mnist_core.ui import frame, resources
 
 pytestmark = pytest.mark.usefixtures("app_on_small_data")
 NEED_A_RUN = ("evaluate", "mistakes")
@@ -68,11 +67,13 @@ def test_a_page_with_a_run_draws_it_in_the_frame(page, recorded):
 
 
 @pytest.mark.parametrize("page", frame.PAGES)
-def test_charts_have_titled_axes_and_plotly(page, recorded):
+def test_axes_with_numbers_have_titles_and_charts_have_plotly(page, recorded):
     at = start(page)
     for key in components(at, "chart"):
         layout = figure(at, key)["layout"]
-        assert layout["xaxis"]["title"]["text"] and layout["yaxis"]["title"]["text"], key
+        for axis in (layout["xaxis"], layout["yaxis"]):
+            numbers = axis.get("showticklabels", True) and "ticktext" not in axis
+            assert not numbers or axis["title"]["text"], key
     if components(at, "chart"):
         assert components(at, "plotly_loader")
 
@@ -301,226 +302,3 @@ def test_home_lists_the_runs_opens_and_deletes_them(root, small, tiny_config):
     assert not at.exception
     assert [run.id for run in runs.list_runs()] == [second.id]
     assert url(at)["run"] == second.id
-
-
-# Train
-
-
-def field(at, name):
-    """Return a field of the form, or None where it is hidden."""
-    try:
-        return at.get_by_key(hyperparameters.PREFIX + name)
-    except (KeyError, ValueError):
-        return None
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_fills_the_form_and_is_what_is_trained(name):
-    preset = PRESETS[name]
-    at = start("train")
-    at.selectbox(key="preset").set_value(name).run()
-    assert not at.exception
-    assert field(at, "epochs").value == preset.epochs
-    assert field(at, "batch_size").value == preset.batch_size
-    assert field(at, "learning_rate").value == preset.learning_rate
-    assert field(at, "optimizer").value == preset.optimizer
-    assert any(f"{preset.parameters:,} parameters" in e.label for e in at.expander)
-    button(at, "Start training").click().run()
-    assert not at.exception
-    assert runs.list_runs()[0].config == preset
-
-
-def test_fields_that_do_not_apply_are_hidden():
-    at = start("train")
-    assert field(at, "units_0") and field(at, "dropout")
-    assert not field(at, "units_1") and not field(at, "filters_0")
-    assert not field(at, "validation_share")
-    field(at, "depth").set_value(2).run()
-    assert field(at, "units_1")
-    field(at, "validation").set_value("held out").run()
-    assert field(at, "validation_share")
-    field(at, "family").set_value("conv").run()
-    assert field(at, "filters_0") and not field(at, "units_0")
-    field(at, "family").set_value("linear").run()
-    assert not at.exception
-    hidden = ("units_0", "filters_0", "depth", "activation", "dropout")
-    assert not any(field(at, name) for name in hidden)
-
-
-@pytest.mark.parametrize("page", [page for page in frame.PAGES if page != "train"])
-def test_the_form_survives_a_look_at_another_page(page):
-    at = start("train")
-    field(at, "epochs").set_value(17).run()
-    go(at, page)
-    go(at, "train")
-    assert field(at, "epochs").value == 17
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "limit"),
-    [
-        ("batch_size", 0, "batch size"),
-        ("learning_rate", 0.0, "learning rate"),
-        ("learning_rate", float("nan"), "learning rate"),
-        ("learning_rate", 1e9, "learning rate"),
-        ("epochs", 0, "epochs"),
-        ("training_size", 1, "training size"),
-        ("seed", -1, "seed"),
-        ("units_0", 100_000, "units"),
-    ],
-)
-def test_a_value_outside_its_limits_is_explained_and_cannot_start(name, value, limit):
-    at = start("train")
-    field(at, name).set_value(value).run()
-    assert not at.exception
-    assert at.error[0].value.startswith("Expected") and limit in at.error[0].value
-    assert button(at, "Start training").disabled
-    assert not runs.list_runs()
-
-
-def test_too_many_parameters_are_refused_with_their_number():
-    at = start("train")
-    field(at, "depth").set_value(5).run()
-    for place in range(5):
-        field(at, f"units_{place}").set_value(2048)
-    at.run()
-    config = TrainConfig(layers=dense_stack((2048,) * 5, "relu", 0.0))
-    assert f"{config.parameters:,}" in at.error[0].value
-    assert button(at, "Start training").disabled
-
-
-def test_an_empty_field_is_explained():
-    at = start("train")
-    field(at, "epochs").set_value(None).run()
-    assert not at.exception
-    assert button(at, "Start training").disabled or field(at, "epochs").value is not None
-
-
-def test_a_seed_alone_keeps_the_papers_name():
-    at = start("train")
-    field(at, "seed").set_value(5).run()
-    button(at, "Start training").click().run()
-    (run,) = runs.list_runs()
-    assert run.config.name == PRESETS["paper"].name and run.config.seed == 5
-
-
-def test_start_takes_what_was_typed_last():
-    """Typing and pressing Start at once reach the server together."""
-    at = start("train")
-    field(at, "epochs").set_value(17)
-    button(at, "Start training").click().run()
-    assert not at.exception
-    (run,) = runs.list_runs()
-    assert run.config.epochs == 17
-
-
-def test_start_with_a_bad_value_typed_last_starts_nothing():
-    at = start("train")
-    field(at, "batch_size").set_value(0)
-    button(at, "Start training").click().run()
-    assert not at.exception
-    assert any("batch size" in error.value for error in at.error)
-    assert not runs.list_runs()
-
-
-def test_start_pressed_twice_queues_one_run():
-    at = start("train")
-    button(at, "Start training").click().run()
-    button(at, "Start training").click().run()
-    assert not at.exception and not at.error
-    (run,) = runs.list_runs()
-    assert run.state == "queued" and url(at)["run"] == run.id
-
-
-def test_stop_while_queued_and_resume():
-    at = start("train")
-    button(at, "Start training").click().run()
-    at.button(key="stop").click().run()
-    assert not at.exception
-    (run,) = runs.list_runs()
-    assert run.state == "stopped"
-    at.button(key="resume").click().run()
-    assert not at.exception
-    assert runs.list_runs()[0].state == "queued"
-
-
-def test_each_waiting_run_knows_its_place(root, small, tiny_config):
-    for _ in range(3):
-        run = runs.create(tiny_config, small.describe())
-        time.sleep(0.002)  # the queue's order is that of the milliseconds
-    at = start("train", run=run.id)
-    assert "number 3 in the queue" in at.get("progress")[0].proto.text
-
-
-def test_a_full_queue_is_explained(root, small, tiny_config):
-    for _ in range(runs.MAX_QUEUE):
-        runs.create(tiny_config, small.describe())
-    at = start("train")
-    button(at, "Start training").click().run()
-    assert not at.exception
-    assert f"{runs.MAX_QUEUE} runs are waiting" in at.error[0].value
-    assert len(runs.list_runs()) == runs.MAX_QUEUE
-
-
-def test_a_runs_folder_that_cannot_be_written_is_explained(tmp_path, monkeypatch):
-    """A file stands where the folder should be: refused to everybody, also to root."""
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("MNIST_RUNS", str(tmp_path / "file" / "runs"))
-    at = start("train")
-    button(at, "Start training").click().run()
-    assert not at.exception
-    shown = at.error[0].value.replace("\\", "")  # what Markdown shows
-    assert "cannot be written" in shown and "MNIST_RUNS" in shown
-    at = start()
-    button(at, "Train the paper's network").click().run()
-    assert not at.exception
-    assert "cannot be written" in at.error[0].value
-
-
-@pytest.mark.parametrize("state", ["stopped", "interrupted", "failed", "diverged"])
-def test_a_run_that_did_not_complete_says_how_it_ended(state, root, small, tiny_config):
-    run = write_run(root, small, tiny_config, state=state)
-    runs.finish(run, state, "The reason of this test.")
-    at = start("train")
-    assert not at.exception
-    assert state in at.get("progress")[0].proto.text
-    if state != "stopped":
-        assert "The reason of this test." in words(at)
-    resume = [button for button in at.button if button.key == "resume"]
-    assert all(button.disabled for button in resume) == (state == "diverged")
-
-
-def test_a_completed_run_can_have_more_epochs(recorded):
-    at = start("train")
-    at.number_input(key="more_epochs").set_value(4)  # typed, and pressed at once
-    at.button(key="train_on").click().run()
-    assert not at.exception
-    (run,) = runs.list_runs()
-    assert run.state == "queued" and run.planned_epochs == 7
-
-
-def test_the_papers_own_figures_stand_beside_a_run_like_the_papers(root, small):
-    run = write_run(root, small, PRESETS["paper"], epochs=5)
-    at = start("train")
-    assert not at.exception
-    table = live.beside_paper(run)
-    assert any(list(shown.value.columns) == list(table.columns) for shown in at.dataframe)
-    names = [trace.get("name", "") for trace in figure(at, "curve_accuracy")["data"]]
-    assert any("paper" in name for name in names)
-
-
-def test_a_run_is_followed_live_without_new_axes(root, small, tiny_config):
-    """What the fragment redraws twice a second keeps its keys and its fixed epoch axis."""
-    run = runs.create(tiny_config, small.describe())
-    runs.claim(root, run.id)
-    runs.beat(run, step=0, steps_per_epoch=13)
-    at = start("train")
-    before = figure(at, "curve_accuracy")["layout"]["xaxis"]["range"]
-    for step in range(1, 9):
-        line = {"kind": "step", "step": step, "epoch": step / 13, "loss": 1.0, "accuracy": 0.5}
-        recording.append(run, line | {"seconds": step / 10, "images_per_second": 320})
-    at.run()
-    assert not at.exception
-    assert figure(at, "curve_accuracy")["layout"]["xaxis"]["range"] == before
-    assert "step 8 of 13" in at.get("progress")[0].proto.text
-    assert "50.00 %" in [metric.value for metric in at.metric]

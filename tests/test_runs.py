@@ -20,8 +20,9 @@ import pandas as pd
 import psutil
 import pytest
 
-from mnist_core import files, recording, runs
-from mnist_core.config import TrainConfig, dense_stack
+from mnist_core import driving, files, recording, runs
+from mnist_core.config import TrainConfig
+from mnist_core.layers import dense_stack
 from mnist_core.workers import PROJECT
 
 DATA = {"name": "small", "source": "built-in", "fingerprint": "f"}
@@ -188,7 +189,7 @@ def test_a_new_run_is_queued_and_says_what_it_is_made_of(root):
 
 def test_a_reader_never_sees_a_run_that_is_only_half_there(root):
     states = set()
-    starting = threading.Thread(target=lambda: [runs.stop(new(root)) for _ in range(40)])
+    starting = threading.Thread(target=lambda: [driving.stop(new(root)) for _ in range(40)])
     starting.start()
     while starting.is_alive():
         states.update(run.state for run in runs.list_runs(root))
@@ -262,7 +263,7 @@ def test_a_run_whose_status_is_lost_can_be_resumed(root, state):
     if state == "running":
         runs.claim(root)
     (run.path / "status.json").write_text("{")
-    runs.resume(runs.read(run.id))
+    driving.resume(runs.read(run.id))
     assert ids(runs.waiting(root)) == [run.id]
 
 
@@ -371,7 +372,7 @@ def test_runs_wait_in_the_order_they_were_started(root, clock):
 def test_a_resumed_run_goes_to_the_back_of_the_queue(root, clock):
     first = ended(root, "stopped")
     second, third = new(root), new(root)
-    runs.resume(first)
+    driving.resume(first)
     assert ids(runs.waiting(root)) == [second.id, third.id, first.id]
 
 
@@ -382,7 +383,7 @@ def test_the_queue_is_bounded_for_new_and_for_resumed_runs(root):
     with pytest.raises(runs.RunsError, match=f"{runs.MAX_QUEUE} runs are waiting"):
         new(root)
     with pytest.raises(runs.RunsError, match=f"{runs.MAX_QUEUE} runs are waiting"):
-        runs.resume(stopped)
+        driving.resume(stopped)
     assert len(runs.list_runs(root)) == runs.MAX_QUEUE + 1
     runs.claim(root)
     new(root)
@@ -453,7 +454,7 @@ def test_processes_claim_each_run_once(root, start):
 
 def test_stop_takes_a_waiting_run_out_of_the_queue(root):
     run = new(root)
-    runs.stop(run)
+    driving.stop(run)
     stopped = runs.read(run.id)
     assert (stopped.state, stopped.status["reason"]) == ("stopped", "Stopped while it waited.")
     assert runs.claim(root) is None
@@ -462,7 +463,7 @@ def test_stop_takes_a_waiting_run_out_of_the_queue(root):
 def test_stop_of_a_running_run_sets_the_level_and_leaves_the_state_to_the_trainer(root):
     run = new(root)
     runs.claim(root)
-    runs.stop(run)
+    driving.stop(run)
     asked = runs.read(run.id)
     assert (asked.state, asked.control["stop"], asked.control["revision"]) == ("running", True, 1)
 
@@ -470,15 +471,15 @@ def test_stop_of_a_running_run_sets_the_level_and_leaves_the_state_to_the_traine
 @pytest.mark.parametrize("state", ["completed", "diverged", "interrupted", "paused"])
 def test_stop_leaves_a_run_that_has_ended_as_it_is(root, state):
     run = ended(root, state)
-    runs.stop(run)
+    driving.stop(run)
     after = runs.read(run.id)
     assert (after.status, after.control) == (run.status, run.control)
 
 
 def test_a_level_is_set_without_losing_the_others(root):
     run = new(root)
-    runs.set_control(run, run_until=5)
-    runs.set_control(run, learning_rate=0.1)
+    driving.set_control(run, run_until=5)
+    driving.set_control(run, learning_rate=0.1)
     assert saved(run, "control.json") == {
         "run_until": 5, "learning_rate": 0.1, "stop": False, "revision": 2,
     }  # fmt: skip
@@ -487,8 +488,8 @@ def test_a_level_is_set_without_losing_the_others(root):
 @pytest.mark.parametrize("state", ["paused", "stopped", "failed", "interrupted"])
 def test_an_unfinished_run_is_resumed_from_where_it_stood(root, state):
     run = ended(root, state, step=17, steps_per_epoch=STEPS)
-    runs.set_control(run, stop=True)
-    runs.resume(run)
+    driving.set_control(run, stop=True)
+    driving.resume(run)
     queued = runs.read(run.id)
     assert (queued.state, queued.control["stop"]) == ("queued", False)
     assert queued.status["reason"] is None
@@ -507,22 +508,22 @@ def test_other_runs_are_not_resumed(root, state, reason):
     if state == "running":
         runs.claim(root)
     with pytest.raises(runs.RunsError, match=reason):
-        runs.resume(run)
+        driving.resume(run)
     assert runs.read(run.id).state == state
 
 
 def test_a_run_is_not_resumed_twice_by_two_presses(root):
     run = ended(root, "stopped")
-    runs.resume(run)
+    driving.resume(run)
     with pytest.raises(runs.RunsError, match="A queued run"):
-        runs.resume(run)  # the second viewer still shows "stopped"
+        driving.resume(run)  # the second viewer still shows "stopped"
     assert ids(runs.waiting(root)) == [run.id]
 
 
 def test_epochs_are_added_to_the_planned_ones(root):
     run = ended(root, "completed", step=3 * STEPS, steps_per_epoch=STEPS)
     for epochs, planned in ((2, 5), (1, 6)):
-        runs.resume(run, epochs)
+        driving.resume(run, epochs)
         longer = runs.read(run.id)
         assert longer.planned_epochs == planned
         assert longer.control["run_until"] == planned * STEPS
@@ -533,31 +534,31 @@ def test_epochs_are_added_to_the_planned_ones(root):
 
 def test_epochs_added_to_a_stopped_run_come_after_its_own(root):
     run = ended(root, "stopped", step=17, steps_per_epoch=STEPS)
-    runs.resume(run, 1)
+    driving.resume(run, 1)
     assert runs.read(run.id).control["run_until"] == 4 * STEPS
 
 
 def test_a_stopped_run_keeps_its_added_epochs_when_it_is_resumed(root):
     run = ended(root, "completed", step=3 * STEPS, steps_per_epoch=STEPS)
-    runs.resume(run, 2)
-    runs.stop(run)
-    runs.resume(run)
+    driving.resume(run, 2)
+    driving.stop(run)
+    driving.resume(run)
     assert runs.read(run.id).planned_epochs == 5
 
 
 def test_a_run_paused_where_it_was_to_pause_goes_on_to_its_end(root):
     run = ended(root, "paused", step=5, steps_per_epoch=STEPS)
-    runs.set_control(run, run_until=5)
-    runs.resume(run)
+    driving.set_control(run, run_until=5)
+    driving.resume(run)
     assert runs.read(run.id).control["run_until"] is None
 
 
 def test_epochs_added_before_the_first_one_are_not_lost(root):
     """Nobody has counted its batches yet; step 0 as the end would train nothing."""
     run = new(root)
-    runs.stop(run)
+    driving.stop(run)
     try:
-        runs.resume(run, 2)
+        driving.resume(run, 2)
     except runs.RunsError:
         return  # it may also be refused
     assert runs.read(run.id).control["run_until"] != 0
@@ -567,7 +568,7 @@ def test_epochs_added_before_the_first_one_are_not_lost(root):
 def test_an_impossible_number_of_epochs_is_refused(root, epochs):
     run = ended(root, "stopped")
     with pytest.raises(runs.RunsError, match="Expected 1 to 200 more epochs"):
-        runs.resume(run, epochs)
+        driving.resume(run, epochs)
 
 
 @pytest.mark.parametrize("state", ["queued", "running"])
@@ -585,7 +586,7 @@ def test_a_deleted_run_is_gone_and_the_others_are_there(root, recorded):
     runs.delete(recorded)
     assert ids(runs.list_runs(root)) == [other.id]
     assert [path for path in root.iterdir() if path.is_dir()] == [other.path]
-    for late in (runs.delete, runs.resume, runs.stop):  # pressed in another window
+    for late in (runs.delete, driving.resume, driving.stop):  # pressed in another window
         with pytest.raises(runs.RunsError, match="may have been deleted"):
             late(recorded)
 
@@ -690,9 +691,9 @@ def test_without_a_place_for_the_runs_everything_says_so(tmp_path):
 ACTIONS = {
     "create": lambda root, run: new(root),
     "claim": lambda root, run: runs.claim(root),
-    "stop": lambda root, run: runs.stop(run),
+    "stop": lambda root, run: driving.stop(run),
     "finish": lambda root, run: runs.finish(run, "completed"),
-    "resume": lambda root, run: runs.resume(ended_before(root)),
+    "resume": lambda root, run: driving.resume(ended_before(root)),
     "delete": lambda root, run: runs.delete(ended_before(root)),
     "settle": lambda root, run: runs.settle(root),
 }
@@ -811,6 +812,6 @@ def test_an_orphan_can_be_resumed_or_deleted_before_anything_settles_it(root):
     for run in (resumed, deleted):
         runs.claim(root, run.id)
         rewrite(run, pid_started=0.0)
-    runs.resume(resumed)
+    driving.resume(resumed)
     runs.delete(deleted)
     assert ids(runs.list_runs(root)) == ids(runs.waiting(root)) == [resumed.id]

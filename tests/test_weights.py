@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from mnist_core import recording, runs, training, weights
-from mnist_core.config import PRESETS, TrainConfig, dense_stack
+from mnist_core.config import TrainConfig
+from mnist_core.layers import dense_stack
+from mnist_core.presets import PRESETS
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,9 @@ import numpy as np
 import psutil
 import pytest
 
-from mnist_core import data, files, recording, runs, workers
-from mnist_core.config import TrainConfig, dense_stack
+from mnist_core import data, driving, files, recording, runs, workers
+from mnist_core.config import TrainConfig
+from mnist_core.layers import dense_stack
 
 TINY = TrainConfig(layers=dense_stack((16,), "relu", 0.0), epochs=2, name="tiny")
 # One image a batch: an epoch takes the better part of a second, in three chunks.
@@ -134,7 +135,7 @@ def start_python(code, *arguments):
 def linear_run(root, dataset):
     """Return a run with known weights after epoch 1: NumPy can give the same answers."""
     run = runs.create(TrainConfig(layers=()), dataset.describe(), root)
-    runs.stop(run)
+    driving.stop(run)
     rng = np.random.default_rng(0)
     weights, bias = rng.normal(0, 0.01, (784, 10)), rng.normal(size=10)
     arrays = {"weights/0": weights.astype(np.float32), "weights/1": bias.astype(np.float32)}
@@ -365,7 +366,7 @@ def test_stop_ends_a_live_run_within_a_second_and_records_the_moment(started, qu
     run = queue(ENDLESS)
     wait_for(lambda: not tended(run) and steps(run) > 1)
     pressed = time.monotonic()
-    runs.stop(run)
+    driving.stop(run)
     wait_for(lambda: over(run), 10)
     assert time.monotonic() - pressed < 1.5
     stopped = now(run)
@@ -403,7 +404,7 @@ def test_a_killed_trainer_costs_the_epoch_and_nothing_else(started, queue):
     status = files.read_json(killed.path / "status.json")  # now it is written, not only concluded
     assert (status["state"], bool(status["ended"])) == ("interrupted", True)
 
-    runs.resume(killed)
+    driving.resume(killed)
     wait_for(lambda: tended(killed))
     one, other = now(through), now(killed)
     assert (one.state, other.state) == ("completed", "completed")

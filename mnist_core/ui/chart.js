@@ -74,6 +74,7 @@ function create(box) {
   const saves = box.querySelector(".mnist-chart-save");
   const points = createPoints(box, node, () => box.isConnected && draw());
   let [data, report] = [null, null];
+  let drawn = ""; // what the node shows: the same again need not be drawn again
   let width = box.clientWidth;
   let Plotly = null;
   let touched = 0;
@@ -117,6 +118,10 @@ function create(box) {
       if (!width) return; // in a hidden tab: the observer calls again
       const { figure, height, config, clickable } = data;
       const style = getComputedStyle(box);
+      const background = style.getPropertyValue("--st-background-color");
+      const layers = JSON.stringify([points.layout(), config]);
+      const wanted = [figure, width, height, background, clickable, layers].join("|");
+      if (wanted === drawn) return;
       const { data: traces = [], layout = {} } = resolve(JSON.parse(figure), style);
       const own = { template: theme(style, data.selectable), ...points.layout(), width, height };
       const themed = { uirevision: "kept", ...layout, ...own };
@@ -128,6 +133,7 @@ function create(box) {
       box.classList.toggle("clickable", clickable);
       note.textContent = "";
       box.classList.add("drawn");
+      drawn = wanted;
     } catch (error) {
       console.error(error);
       note.textContent = `The chart could not be drawn: ${error.message}`;

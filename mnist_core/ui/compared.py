@@ -94,6 +94,6 @@ def _read(run: runs.Run, asked: str, images: Subset) -> Reference | None:
     except runs.RunsError as error:
         st.error(f"What is compared with cannot be read. {error}")
         return None
-    name = f"{wording.verbatim(other.config.title)} after epoch {wording.epoch(last)}"
+    name = f"{wording.verbatim(other.title)} after epoch {wording.epoch(last)}"
     same = replace(other.config, seed=run.config.seed, name=run.config.name) == run.config
     return Reference(name, evaluation, same)

@@ -145,7 +145,7 @@ def current_moment() -> float | None:
         return None
     asked = st.session_state.get("epoch")
     if asked is None:
-        return run.moments[-1]
+        return run.final
     return min(run.moments, key=lambda moment: abs(moment - float(asked)))
 
 
@@ -192,7 +192,7 @@ def run_label(run: runs.Run) -> str:
     accuracy = run.status.get("test_accuracy")
     figure = f" · {wording.percent(accuracy)}" if accuracy is not None else ""
     when = _viewers_time(run).strftime("%m-%d %H:%M:%S")
-    return f"{STATE_MARKS[run.state]} {run.config.title}{figure} · {when}"
+    return f"{STATE_MARKS[run.state]} {run.title}{figure} · {when}"
 
 
 def _picked(known: tuple[str, ...]) -> None:
@@ -251,6 +251,7 @@ def transport(found: list[runs.Run]) -> None:
             caption = f"epoch {{label}} of {run.planned_epochs}"
             picked = epoch_cursor(epochs, index, key="epoch_cursor", caption=caption)
         if moments and picked != index:
-            # The last moment is "the latest": it follows a live run.
-            st.session_state["epoch"] = None if picked == len(moments) - 1 else epochs[picked]
+            # The final moment is "the latest": it follows a live run.
+            is_final = moments[picked] == run.final
+            st.session_state["epoch"] = None if is_final else epochs[picked]
     _to_url()

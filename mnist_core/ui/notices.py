@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import streamlit as st
 
 from mnist_core import runs, wording
-from mnist_core.config import preset
 from mnist_core.evaluation import Evaluation
 from mnist_core.history import History
+from mnist_core.presets import preset
 from mnist_core.selection import Subset, ids_of
 from mnist_core.ui import chosen, frame, resources
 
@@ -95,5 +95,5 @@ def moment_line(playing: Played) -> str:
     some = wording.count(len(images), "chosen image")
     which = "the test set" if images.is_test_set else some
     data = wording.verbatim(str(playing.run.dataset.get("name", "unknown data")))
-    title = wording.verbatim(config.title)
+    title = wording.verbatim(playing.run.title)
     return f"{title} ({config.architecture}), {when}, on {which} of {data}"

@@ -179,8 +179,13 @@ def _answer(function: str, *arguments) -> np.ndarray:
     return answer
 
 
-def start_training(config: TrainConfig) -> runs.Run:
-    """Queue a run on the current data and see that a trainer takes it.
+def own_runs() -> set[str]:
+    """Return the ids of the runs that this session started."""
+    return st.session_state.setdefault("started", {}).setdefault("own", set())
+
+
+def start_training(config: TrainConfig, **how) -> runs.Run:
+    """Queue a run on the current data and see that a trainer takes it; `how` as in runs.create().
 
     A second press while this session's same run is still live returns that run. Raises RunsError,
     ValueError.
@@ -195,8 +200,9 @@ def start_training(config: TrainConfig) -> runs.Run:
                 return live
         except runs.RunsError:
             pass  # it was deleted
-    run = runs.create(config, dataset().describe())
+    run = runs.create(config, dataset().describe(), **how)
     started["run"] = run.id
+    started.setdefault("own", set()).add(run.id)
     keep_trainer()
     return run
 

@@ -29,7 +29,7 @@ def two_runs_view(playing: Played) -> None:
     if reference is None:
         return
     both = Comparison(playing.evaluation, reference.evaluation)
-    title, epoch = wording.verbatim(playing.run.config.title), wording.epoch(playing.moment)
+    title, epoch = wording.verbatim(playing.run.title), wording.epoch(playing.moment)
     cell = st.session_state.get("agreement_cell", (0, 1))
     with picture:
         st.caption(

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from mnist_core import runs
+from mnist_core import driving, runs
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 CHROMIUM = Path("/usr/bin/chromium")
@@ -119,7 +119,7 @@ class Server:
         """Stop what a failed test has left in training."""
         for run in runs.list_runs(self.runs):
             if run.active:
-                runs.stop(run)
+                driving.stop(run)
 
     def errors(self):
         """Return the logs of server and trainer in which a traceback goes through our code.

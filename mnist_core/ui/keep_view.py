@@ -1,0 +1,81 @@
+"""What one keeps of a run: a name and a note, its settings to go on from, and its program."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from mnist_core import config, runs, script, wording
+from mnist_core.ui import drive, form
+
+
+def keep(run: runs.Run) -> None:
+    """Draw three buttons beside those of the curves."""
+    _name(run)
+    st.button(
+        "Change one thing",
+        icon=":material/tune:",
+        key="change_one",
+        on_click=_change,
+        args=(run,),
+        help="Fill the form with this run's settings; what you then change is named, and the two "
+        "curves are drawn one behind the other",
+    )
+    _code(run)
+
+
+def _name(run: runs.Run) -> None:
+    with st.popover("Name and note", icon=":material/edit_note:", key="name_and_note"):
+        name, note = f"name_{run.id}", f"note_{run.id}"
+        st.text_input("Name", run.title, max_chars=60, key=name)
+        st.text_area("Note", run.about["note"], max_chars=2000, key=note, height=120)
+        st.button("Keep", key="keep_about", on_click=drive.press, args=(_describe, run))
+
+
+def _describe(run: runs.Run) -> None:
+    said = st.session_state
+    name = said[f"name_{run.id}"]
+    runs.describe(run, "" if name == run.config.title else name, said[f"note_{run.id}"])
+
+
+def _change(run: runs.Run) -> None:
+    form.fill(run.config, parent=run)
+
+
+def _code(run: runs.Run) -> None:
+    """Offer the program that repeats the run; it is written only once this is opened."""
+    with st.popover("Code", icon=":material/code:", key="code", on_change="rerun") as opened:
+        if not opened.open:
+            return
+        try:
+            source, notebook = script.as_script(run), script.as_notebook(run)
+        except runs.RunsError as error:
+            st.write(str(error))
+            return
+        st.write(
+            "This program needs only Keras and NumPy. On the same machine and versions it gives "
+            "this run's figures, in every digit."
+        )
+        with st.container(horizontal=True):
+            st.download_button(
+                "Script", source, f"{run.id}.py", "text/x-python", on_click="ignore",
+                icon=":material/download:", key="script",
+            )  # fmt: skip
+            st.download_button(
+                "Notebook", notebook, f"{run.id}.ipynb", "application/x-ipynb+json",
+                on_click="ignore", icon=":material/download:", key="notebook",
+            )  # fmt: skip
+        st.code(source, language="python", height=320)
+
+
+def from_parent(run: runs.Run) -> None:
+    """Say of which run this one changes something, and what; and show its note."""
+    if run.parent:
+        try:
+            other = runs.read(run.parent)
+        except runs.RunsError:
+            pass
+        else:
+            said = "; ".join(config.differences(run.config, other.config)) or "nothing changed"
+            st.caption(f"Compared with **{wording.verbatim(other.title)}**: {said}.")
+    if run.about["note"]:
+        st.caption(f"Note: {wording.verbatim(run.about['note'])}")
