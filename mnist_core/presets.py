@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from mnist_core.config import TrainConfig
 from mnist_core.fields import expected
-from mnist_core.layers import AveragePool, Conv, Dense, conv_stack, dense_stack
+from mnist_core.layers import AveragePool, Conv, Dense, MaxPool, conv_stack, dense_stack
 
-# The small CNN is a network known to do well in seconds; LeNet-5 is LeCun et al. 1998, figure 2,
+# The small CNN is a network known to do well in seconds; the best one was chosen among five by its
+# accuracy on held-out training images, and the test set looked at once. LeNet-5 is LeCun et al. 1998, figure 2,
 # with every map of one layer connected to every map of the next, and softmax as its output.
 PRESETS: dict[str, TrainConfig] = {
     "paper": TrainConfig(name="As in the paper"),
@@ -41,6 +42,18 @@ PRESETS: dict[str, TrainConfig] = {
         epochs=2,
         validation_share=0.1,
         name="Small CNN",
+    ),
+    "best": TrainConfig(
+        layers=(Conv(24, 5, 2), Conv(48, 3), MaxPool(2), Conv(64, 3)),
+        learning_rate=0.005,
+        schedule="cosine",
+        batch_size=128,
+        epochs=8,
+        validation_share=0.1,
+        shift=2.0,
+        rotate=10.0,
+        zoom=0.1,
+        name="Best in two minutes",
     ),
 }
 

@@ -68,7 +68,8 @@ def read_live(run: Run) -> Live | None:
     """Return the last glimpse of a run, or None where there is none that can be read."""
     with (
         contextlib.suppress(*UNREADABLE, TypeError),
-        np.load(run.path / "live.npz", allow_pickle=False) as arrays,
+        open(run.path / "live.npz", "rb") as file,
+        np.load(file, allow_pickle=False) as arrays,
     ):
         layers = json.loads(str(arrays["layers"]))
         return Live(float(arrays["epoch"]), arrays["logits"], arrays["kernel"], layers)

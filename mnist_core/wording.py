@@ -42,7 +42,7 @@ def count(number: int, what: str = "") -> str:
 
 def verbatim(text: str) -> str:
     """Return text that Markdown shows as it stands: no link, no picture, no formula."""
-    return re.sub(r"([\\`*_{}\[\]()#+!|<>$~:@]|(?<=www)\.)", r"\\\1", text, flags=re.IGNORECASE)
+    return re.sub(r"([\\`*_{}\[\]()#+!|<>$~:@&]|(?<=www)\.)", r"\\\1", text, flags=re.IGNORECASE)
 
 
 def epoch(moment: float) -> str:

@@ -207,6 +207,7 @@ JUNK = [
     b'{"kind": "step", "st', b"null", b"[1, 2]", b'{"step": "x"}', b"\xff\x00\xfe", b"",
     b'{"kind": "epoch", "step": 13}', b'{"kind": "epoch", "step": 13, "epoch": [1]}',
     b'{"kind": "epoch", "step": 13, "epoch": NaN}',
+    b'{"kind": "epoch", "step": 13, "epoch": 1' + b"0" * 400 + b"}",
 ]  # fmt: skip
 
 
@@ -449,126 +450,81 @@ def test_processes_claim_each_run_once(root, start):
     assert sorted(claimed) == sorted(created)
 
 
-# What viewers want
+# What people write about a run
+
+MARKDOWN = "# *Best* [link](javascript:alert(1)) $x^2$ <script>\n\n- :material/stop: `code` 🙂"
 
 
-def test_stop_takes_a_waiting_run_out_of_the_queue(root):
+def test_a_name_and_a_note_are_kept_as_they_were_written(root):
     run = new(root)
-    driving.stop(run)
-    stopped = runs.read(run.id)
-    assert (stopped.state, stopped.status["reason"]) == ("stopped", "Stopped while it waited.")
-    assert runs.claim(root) is None
+    assert (run.about, run.title) == ({"name": "", "note": ""}, "tiny")
+    runs.describe(run, "  My best  ", f"\n{MARKDOWN}\n")
+    told = runs.read(run.id)
+    assert told.about == {"name": "My best", "note": MARKDOWN}
+    assert told.title == "My best"
+    assert told.config == run.config  # what was trained keeps its own name
+    runs.describe(run, MARKDOWN[:60], "")
+    assert runs.read(run.id).about == {"name": MARKDOWN[:60], "note": ""}
+    runs.describe(run, "", "  ")
+    told = runs.read(run.id)
+    assert (told.about, told.title) == ({"name": "", "note": ""}, "tiny")
 
 
-def test_stop_of_a_running_run_sets_the_level_and_leaves_the_state_to_the_trainer(root):
+def test_names_and_notes_have_limits(root):
+    run = new(root)
+    runs.describe(run, "é" * 60, "ü" * 2000)
+    before = runs.read(run.id).about
+    for name, note, words in (
+        ("x" * 61, "", "a name of at most 60 characters. Received: '61'"),
+        ("", "x" * 2001, "a note of at most 2,000 characters. Received: '2,001'"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            runs.describe(run, name, note)
+        assert runs.read(run.id).about == before
+
+
+@pytest.mark.parametrize("state", ["running", "completed", "diverged"])
+def test_a_run_is_described_in_any_state_and_its_state_stays(root, state):
     run = new(root)
     runs.claim(root)
-    driving.stop(run)
-    asked = runs.read(run.id)
-    assert (asked.state, asked.control["stop"], asked.control["revision"]) == ("running", True, 1)
-
-
-@pytest.mark.parametrize("state", ["completed", "diverged", "interrupted", "paused"])
-def test_stop_leaves_a_run_that_has_ended_as_it_is(root, state):
-    run = ended(root, state)
-    driving.stop(run)
-    after = runs.read(run.id)
-    assert (after.status, after.control) == (run.status, run.control)
-
-
-def test_a_level_is_set_without_losing_the_others(root):
-    run = new(root)
-    driving.set_control(run, run_until=5)
-    driving.set_control(run, learning_rate=0.1)
-    assert saved(run, "control.json") == {
-        "run_until": 5, "learning_rate": 0.1, "stop": False, "revision": 2,
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("state", ["paused", "stopped", "failed", "interrupted"])
-def test_an_unfinished_run_is_resumed_from_where_it_stood(root, state):
-    run = ended(root, state, step=17, steps_per_epoch=STEPS)
-    driving.set_control(run, stop=True)
-    driving.resume(run)
-    queued = runs.read(run.id)
-    assert (queued.state, queued.control["stop"]) == ("queued", False)
-    assert queued.status["reason"] is None
-    assert (queued.status["step"], queued.position) == (17, pytest.approx(17 / STEPS))
-    claimed = runs.claim(root)
-    assert (claimed.id, claimed.status["ended"]) == (run.id, None)
+    if state != "running":
+        runs.finish(run, state)
+    before = saved(run)
+    runs.describe(run, "Mine", "")
+    assert saved(run) == before
+    assert (runs.read(run.id).state, runs.read(run.id).title) == (state, "Mine")
 
 
 @pytest.mark.parametrize(
-    ("state", "reason"),
-    [("queued", "A queued run"), ("running", "A running run"), ("diverged", "A diverged run"),
-     ("completed", "Say how many epochs")],
-)  # fmt: skip
-def test_other_runs_are_not_resumed(root, state, reason):
-    run = ended(root, state) if state in ("diverged", "completed") else new(root)
-    if state == "running":
-        runs.claim(root)
-    with pytest.raises(runs.RunsError, match=reason):
-        driving.resume(run)
-    assert runs.read(run.id).state == state
-
-
-def test_a_run_is_not_resumed_twice_by_two_presses(root):
-    run = ended(root, "stopped")
-    driving.resume(run)
-    with pytest.raises(runs.RunsError, match="A queued run"):
-        driving.resume(run)  # the second viewer still shows "stopped"
-    assert ids(runs.waiting(root)) == [run.id]
-
-
-def test_epochs_are_added_to_the_planned_ones(root):
-    run = ended(root, "completed", step=3 * STEPS, steps_per_epoch=STEPS)
-    for epochs, planned in ((2, 5), (1, 6)):
-        driving.resume(run, epochs)
-        longer = runs.read(run.id)
-        assert longer.planned_epochs == planned
-        assert longer.control["run_until"] == planned * STEPS
-        runs.claim(root)
-        runs.beat(run, step=planned * STEPS)
-        runs.finish(run, "completed")
-
-
-def test_epochs_added_to_a_stopped_run_come_after_its_own(root):
-    run = ended(root, "stopped", step=17, steps_per_epoch=STEPS)
-    driving.resume(run, 1)
-    assert runs.read(run.id).control["run_until"] == 4 * STEPS
-
-
-def test_a_stopped_run_keeps_its_added_epochs_when_it_is_resumed(root):
-    run = ended(root, "completed", step=3 * STEPS, steps_per_epoch=STEPS)
-    driving.resume(run, 2)
-    driving.stop(run)
-    driving.resume(run)
-    assert runs.read(run.id).planned_epochs == 5
-
-
-def test_a_run_paused_where_it_was_to_pause_goes_on_to_its_end(root):
-    run = ended(root, "paused", step=5, steps_per_epoch=STEPS)
-    driving.set_control(run, run_until=5)
-    driving.resume(run)
-    assert runs.read(run.id).control["run_until"] is None
-
-
-def test_epochs_added_before_the_first_one_are_not_lost(root):
-    """Nobody has counted its batches yet; step 0 as the end would train nothing."""
+    "content", [b"", b"{", b"[]", b"null", b"\xff", b'{"name": null, "note": []}', b'{"other": 1}']
+)
+def test_damaged_words_about_a_run_are_no_words(root, content):
     run = new(root)
-    driving.stop(run)
-    try:
-        driving.resume(run, 2)
-    except runs.RunsError:
-        return  # it may also be refused
-    assert runs.read(run.id).control["run_until"] != 0
+    (run.path / "about.json").write_bytes(content)
+    assert runs.read(run.id).about == {"name": "", "note": ""}
+    assert runs.read(run.id).title == "tiny"
 
 
-@pytest.mark.parametrize("epochs", [-1, 201])
-def test_an_impossible_number_of_epochs_is_refused(root, epochs):
-    run = ended(root, "stopped")
-    with pytest.raises(runs.RunsError, match="Expected 1 to 200 more epochs"):
-        driving.resume(run, epochs)
+def test_a_run_may_have_a_parent(root):
+    first = new(root)
+    second = runs.create(replace(CONFIG, seed=2), DATA, root, parent=first.id)
+    assert saved(second, "config.json")["parent"] == first.id
+    assert saved(first, "config.json")["parent"] is None
+    assert runs.read(second.id).config.seed == 2
+
+
+def test_the_final_moment_is_the_last_or_the_best_that_was_put_back(root, recorded):
+    assert new(root).final is None
+    assert recorded.final == 3
+    runs.beat(recorded, final_epoch=2)
+    best = runs.read(recorded.id)
+    assert (best.final, best.moments[-1]) == (2, 3)
+    for lost in (7, "2", None, [2]):  # an epoch that is not recorded, or no epoch at all
+        runs.beat(recorded, final_epoch=lost)
+        assert runs.read(recorded.id).final == 3
+
+
+# Deleting
 
 
 @pytest.mark.parametrize("state", ["queued", "running"])
@@ -659,6 +615,19 @@ def test_rewind_to_within_an_epoch_keeps_its_steps_and_that_moment(recorded):
     assert run.metrics["step"].max() == 18
     assert run.moments == [0, 1, 1.385]
     assert recording.last_weights(run)[0] == 1.385
+
+
+def test_rewind_keeps_the_rates_that_were_set_until_then_and_returns_what_it_keeps(recorded):
+    for step, epoch, rate in ((0, 0, 0.1), (20, 20 / STEPS, 0.2), (30, 30 / STEPS, 0.3)):
+        line = {"kind": "rate", "step": step, "epoch": epoch, "learning_rate": rate}
+        recording.append(recorded, line)
+    kept = recording.rewind(recorded, 2.0, 2 * STEPS)
+    run = runs.read(recorded.id)
+    pd.testing.assert_frame_equal(kept.reset_index(drop=True), run.metrics)
+    rates = run.metrics[run.metrics["kind"] == "rate"]
+    assert rates[["step", "learning_rate"]].to_numpy().tolist() == [[0, 0.1], [20, 0.2]]
+    assert list(run.epochs.index) == [0, 1, 2]  # a rate is not the report of an epoch
+    assert run.history() == {name: values[:2] for name, values in recorded.history().items()}
 
 
 def test_rewind_before_the_start_leaves_nothing(recorded):

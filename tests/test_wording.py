@@ -66,7 +66,7 @@ def test_an_epoch_is_written_without_idle_digits_and_read_back_the_same(moment, 
      (r"C:\runs", r"C\:\\runs"), ("[a](b) ![c]", r"\[a\]\(b\) \!\[c\]"),
      ("$x$ <b> `d`", r"\$x\$ \<b\> \`d\`"),
      (":fire: ~e~ #1 |", r"\:fire\: \~e\~ \#1 \|"), ("www.a.org", r"www\.a.org"),
-     ("WWW.a.org", r"WWW\.a.org"), ("me@a.org", r"me\@a.org")],
+     ("WWW.a.org", r"WWW\.a.org"), ("me@a.org", r"me\@a.org"), ("&copy;", r"\&copy;")],
 )  # fmt: skip
 def test_what_markdown_would_read_is_escaped(text, written):
     assert wording.verbatim(text) == written

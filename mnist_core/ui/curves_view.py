@@ -52,7 +52,7 @@ def _kept(widget, label: str, key: str, **arguments):
 
 def _behind(run: runs.Run) -> list[tuple[str, str, pd.DataFrame]]:
     """Return name, colour and metrics of the runs to draw behind; a run keeps its colour."""
-    asked = [*st.session_state.get("curve_behind", [])]
+    asked = [each for each in st.session_state.get("curve_behind", []) if each != run.id]
     if run.parent and run.parent not in asked:
         asked = [run.parent, *asked][:MOST_BEHIND]
     colors = st.session_state.setdefault("run_colors", {})

@@ -27,7 +27,8 @@ def controls(run: runs.Run) -> None:
         busy = "Pause first." if live else None if goes_on else dead
         off = busy or ("It is complete: add epochs." if complete else None)
         _button("One step", "skip_next", _one_step, run, off=off)
-        _button("One epoch", "keyboard_double_arrow_right", _one_epoch, run, off=busy)
+        begun = None if run.steps_per_epoch else "It has not begun: resume it first."
+        _button("One epoch", "keyboard_double_arrow_right", _one_epoch, run, off=busy or begun)
         off = "It still trains." if live else None if complete else "It is not complete yet."
         _button("+5 epochs", "fast_forward", _more, run, off=off if goes_on or live else dead)
         off = None if live or run.state == "paused" else "It does not train."
@@ -57,8 +58,6 @@ def _one_epoch(run: runs.Run) -> None:
     if run.state == "completed":
         return driving.resume(run, epochs=1)
     steps = run.steps_per_epoch
-    if not steps:
-        raise runs.RunsError("This run has not begun: resume it first.")
     driving.resume(run, until=(int(run.status.get("step", 0)) // steps + 1) * steps)
 
 
@@ -69,14 +68,15 @@ def _more(run: runs.Run) -> None:
 def _rate(run: runs.Run) -> None:
     """Draw the learning rate, which can be changed while the run trains."""
     asked = run.control["learning_rate"] or run.config.learning_rate
-    ended = run.state in ("completed", "diverged", "failed")
+    ended = run.state in ("completed", "diverged")
+    about = "Learning rate: a change while it trains is marked on the curve"
     peak = "" if run.config.schedule == "constant" else "peak "
     key = f"drive_rate_{run.id}"
     _follow(key, asked)
     st.selectbox(
         "Learning rate", form_fields.ladder(asked), key=key, width=150, disabled=ended,
         format_func=lambda rate: f"{peak}rate {rate:g}", label_visibility="collapsed",
-        help="Learning rate: a change while it trains is marked on the curve",
+        help=f"This run is {run.state}: it does not learn any more." if ended else about,
         on_change=press, args=(_set_rate, run, key),
     )  # fmt: skip
 

@@ -17,11 +17,12 @@ PREFIX = "hp_"
 SCALARS = [each for each in fields(TrainConfig) if each.metadata]
 # A value counts only where another makes it apply; elsewhere it is the default.
 APPLIES = {
+    "patience": lambda value: value["validation_share"],
     "warm_up": lambda value: value["schedule"] == "cosine",
     "drop_every": lambda value: value["schedule"] == "step",
     "drop_factor": lambda value: value["schedule"] == "step",
-    "stop_metric": lambda value: value["patience"] and value["validation_share"],
-    "best_weights": lambda value: value["patience"] and value["validation_share"],
+    "stop_metric": lambda value: value["patience"],
+    "best_weights": lambda value: value["patience"],
 }
 
 

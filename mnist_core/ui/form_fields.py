@@ -55,6 +55,8 @@ def _widget(each: Field, key: str, **more: Any) -> None:
         )
     else:
         whole = isinstance(about["low"], int)
+        if "empty" in about:
+            said["value"] = None  # so that it can be emptied again
         st.number_input(
             about["label"],
             step=about.get("step", 1 if whole else 0.01),
@@ -107,6 +109,7 @@ def network(said: TrainConfig) -> None:
         "output 10, softmax"
         + ("" if problem else f", {wording.count(rows[-1].parameters, 'parameter')}")
     )
+    full = len(form.listed()) >= MAX_LAYERS
     st.menu_button(
         "Add a layer",
         list(LAYERS),
@@ -114,7 +117,8 @@ def network(said: TrainConfig) -> None:
         key="add_layer",
         icon=":material/add:",
         on_click=form.add_layer,
-        disabled=len(form.listed()) >= MAX_LAYERS,
+        disabled=full,
+        help=f"{MAX_LAYERS} layers are the most." if full else None,
         width="stretch",
     )
     _field("initializer")
@@ -170,7 +174,7 @@ def _rates(said: TrainConfig, images: int) -> None:
         return  # said beside Start
     steps = max(1, -(-images // said.batch_size))
     schedule = said.rates(steps)
-    shown = np.unique(np.linspace(0, said.epochs * steps, 200).round().astype(int))
+    shown = np.unique(np.linspace(0, said.epochs * steps - 1, 200).round().astype(int))
     chart(
         training_figures.schedule_curve([(step, schedule.rate(step)) for step in shown], steps),
         key="schedule_curve",

@@ -7,6 +7,8 @@ import streamlit as st
 from mnist_core import config, runs, script, wording
 from mnist_core.ui import drive, form
 
+LONGEST = 60  # letters of a name
+
 
 def keep(run: runs.Run) -> None:
     """Draw three buttons beside those of the curves."""
@@ -26,7 +28,7 @@ def keep(run: runs.Run) -> None:
 def _name(run: runs.Run) -> None:
     with st.popover("Name and note", icon=":material/edit_note:", key="name_and_note"):
         name, note = f"name_{run.id}", f"note_{run.id}"
-        st.text_input("Name", run.title, max_chars=60, key=name)
+        st.text_input("Name", run.title[:LONGEST], max_chars=LONGEST, key=name)
         st.text_area("Note", run.about["note"], max_chars=2000, key=note, height=120)
         st.button("Keep", key="keep_about", on_click=drive.press, args=(_describe, run))
 
@@ -34,7 +36,8 @@ def _name(run: runs.Run) -> None:
 def _describe(run: runs.Run) -> None:
     said = st.session_state
     name = said[f"name_{run.id}"]
-    runs.describe(run, "" if name == run.config.title else name, said[f"note_{run.id}"])
+    given = "" if name == run.config.title[:LONGEST] else name
+    runs.describe(run, given, said[f"note_{run.id}"])
 
 
 def _change(run: runs.Run) -> None:
@@ -78,4 +81,4 @@ def from_parent(run: runs.Run) -> None:
             said = "; ".join(config.differences(run.config, other.config)) or "nothing changed"
             st.caption(f"Compared with **{wording.verbatim(other.title)}**: {said}.")
     if run.about["note"]:
-        st.caption(f"Note: {wording.verbatim(run.about['note'])}")
+        st.text(f"Note: {run.about['note']}")

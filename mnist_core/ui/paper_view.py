@@ -89,7 +89,7 @@ def _progress(complete: dict, waiting: list[int]) -> str:
 
 def _start(seeds: list[int]) -> None:
     for seed in seeds:
-        runs.create(replace(preset("paper"), seed=seed), resources.dataset().describe())
+        resources.start_training(replace(preset("paper"), seed=seed))
 
 
 def _table(told: list) -> pd.DataFrame:
