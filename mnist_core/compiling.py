@@ -15,11 +15,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mnist_core import models
+from mnist_core import exam, models
 from mnist_core.config import TrainConfig
 from mnist_core.layers import CLASSES, IMAGE_SHAPE
 
-EXAM_BATCH = 2_000
 CHUNK_IMAGES = 2_400
 CHUNK_SECONDS = 0.25
 
@@ -35,14 +34,14 @@ def steps_per_chunk(config: TrainConfig) -> int:
     return max(1, min(CHUNK_IMAGES // config.batch_size, int(CHUNK_SECONDS / seconds)))
 
 
-def compile_chunk(model: keras.Sequential) -> Callable[..., dict[str, tf.Tensor]]:
+def compile_loop(model: keras.Sequential) -> Callable[..., dict[str, tf.Tensor]]:
     """Return f(images, labels, count) that trains on the first `count` of k batches.
 
     images uint8 (k, b, 28, 28), labels uint8 (k, b). Its result holds the running means since
     reset_metrics() and the learning rate.
     """
 
-    def chunk(images, labels, count):
+    def loop(images, labels, count):
         def body(i):
             model.train_step((images[i], _targets(model, labels[i])))
             return (i + 1,)
@@ -57,7 +56,17 @@ def compile_chunk(model: keras.Sequential) -> Callable[..., dict[str, tf.Tensor]
         tf.TensorSpec((None, None), tf.uint8),
         tf.TensorSpec((), tf.int32),
     ]
-    return tf.function(chunk, input_signature=signature, jit_compile=model.jit_compile)
+    return tf.function(loop, input_signature=signature, jit_compile=model.jit_compile)
+
+
+def compile_alone(model: keras.Sequential) -> Callable[..., dict[str, tf.Tensor]]:
+    """Return f(images uint8 (b, 28, 28), labels uint8 (b,)) that trains on one batch, as fit()."""
+
+    def alone(images, labels):
+        model.train_step((images, _targets(model, labels)))
+        return {**model.get_metrics_result(), "learning_rate": model.optimizer.learning_rate}
+
+    return tf.function(alone, jit_compile=model.jit_compile)
 
 
 def compile_forward(model: keras.Sequential, size: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -111,13 +120,24 @@ class Compiled:
     model: keras.Sequential
 
     @cached_property
-    def chunk(self) -> Callable[..., dict[str, tf.Tensor]]:
-        return compile_chunk(self.model)
+    def loop(self) -> Callable[..., dict[str, tf.Tensor]]:
+        return compile_loop(self.model)
+
+    @cached_property
+    def alone(self) -> Callable[..., dict[str, tf.Tensor]]:
+        return compile_alone(self.model)
+
+    def chunk(self, images: np.ndarray, labels: np.ndarray, count: int) -> dict[str, tf.Tensor]:
+        """Train on the first `count` batches of a chunk: see compile_loop()."""
+        # In a loop XLA may sum the smaller batch at an epoch's end in another order than fit().
+        if len(images) == 1 and self.model.jit_compile:
+            return self.alone(tf.constant(images[0]), tf.constant(labels[0]))
+        return self.loop(tf.constant(images), tf.constant(labels), tf.constant(count))
 
     @cached_property
     def exam_batch(self) -> int:
         """How many images a forward pass takes at once."""
-        return EXAM_BATCH if self.model.jit_compile else EXAM_BATCH // 4
+        return exam.BATCH[bool(self.model.jit_compile)]
 
     @cached_property
     def forward(self) -> Callable[[np.ndarray], np.ndarray]:
@@ -149,7 +169,7 @@ def compiled(config: TrainConfig, steps_per_epoch: int) -> Compiled:
     found = _compiled.pop(key, None)
     if found is None:
         found = Compiled(fresh)
-    elif fresh is not found.model:
+    else:
         models.start_anew(found.model, fresh)
     _compiled[key] = found  # the last used comes last
     for old in list(_compiled)[:-KEPT]:

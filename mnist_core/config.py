@@ -11,9 +11,18 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from mnist_core import layers as layer_kinds
-from mnist_core.fields import as_text, check, choice, expected, number, parse
+from mnist_core.fields import as_text, check, choice, expected, in_words, number, parse
 from mnist_core.keras_calls import Call
-from mnist_core.layers import CLASSES, INITIALIZERS, MAX_LAYERS, Conv, Dense, Dropout, Layer, LayerRow
+from mnist_core.layers import (
+    CLASSES,
+    INITIALIZERS,
+    MAX_LAYERS,
+    Conv,
+    Dense,
+    Dropout,
+    Layer,
+    LayerRow,
+)
 from mnist_core.optimizers import OPTIMIZERS, SCHEDULES, Schedule
 
 MAX_PARAMETERS = 5_000_000
@@ -21,6 +30,18 @@ LOSSES = {
     "categorical_crossentropy": "cross-entropy",
     "sparse_categorical_crossentropy": "cross-entropy",
     "mean_squared_error": "mean squared error",
+}
+LOSS_NAMES = {
+    "categorical_crossentropy": "categorical cross-entropy",
+    "sparse_categorical_crossentropy": "sparse cross-entropy",
+    "mean_squared_error": "mean squared error",
+}
+INITIALIZER_NAMES = {
+    "glorot_uniform": "Glorot uniform",
+    "he_normal": "He normal",
+    "lecun_normal": "LeCun normal",
+    "random_normal": "small normal",
+    "zeros": "all zero",
 }
 
 
@@ -36,17 +57,21 @@ class TrainConfig:
 
     layers: tuple[Layer, ...] = (Dense(128, "relu"),)
     initializer: str = choice(
-        "glorot_uniform", INITIALIZERS, "First weights",
+        "glorot_uniform", INITIALIZERS, "First weights", names=INITIALIZER_NAMES,
         help="How the weights are drawn before training. With zeros all units of a layer stay "
         "alike for ever.",
     )  # fmt: skip
     loss: str = choice(
-        "categorical_crossentropy", tuple(LOSSES), "Loss",
+        "categorical_crossentropy", tuple(LOSSES), "Loss", names=LOSS_NAMES,
         help="What training makes small. Categorical cross-entropy takes labels as ten numbers, "
         "one of them 1 (as the paper does); its sparse form takes them as one number and gives "
         "the same.",
     )  # fmt: skip
-    optimizer: str = choice("adam", tuple(OPTIMIZERS), "Optimizer")
+    optimizer: str = choice(
+        "adam", tuple(OPTIMIZERS), "Optimizer",
+        names={name: each.title for name, each in OPTIMIZERS.items()},
+        help="How a gradient becomes a step of the weights",
+    )  # fmt: skip
     learning_rate: float = number(
         0.001, 1e-7, 1e6, "Learning rate", help="How large a step the weights take against the "
         "gradient; too small learns slowly, too large not at all.",
@@ -61,7 +86,7 @@ class TrainConfig:
         help="Share of all steps in which the rate climbs",
     )  # fmt: skip
     drop_every: int = number(2, 1, 100, "Drop every … epochs")
-    drop_factor: float = number(0.5, 0.01, 0.99, "Times", step=0.05)
+    drop_factor: float = number(0.5, 0.01, 0.99, "Drop factor", step=0.05)
     batch_size: int = number(
         32, 1, 4096, "Batch size", help="Images between two updates of the weights",
     )  # fmt: skip
@@ -96,9 +121,13 @@ class TrainConfig:
         0, 0, 50, "Patience (epochs)",
         help="Stop early when validation has not become better for so many epochs; 0: never",
     )  # fmt: skip
-    stop_metric: str = choice("val_loss", ("val_loss", "val_accuracy"), "Stop by")
+    stop_metric: str = choice(
+        "val_loss", ("val_loss", "val_accuracy"), "Stop by",
+        names={"val_loss": "validation loss", "val_accuracy": "validation accuracy"},
+    )  # fmt: skip
     best_weights: str = choice(
         "back", ("back", "last"), "At the end",
+        names={"back": "best weights back", "last": "last weights"},
         help="back: the weights of the best epoch become the network. last: those of the last.",
     )  # fmt: skip
     seed: int = number(
@@ -256,6 +285,9 @@ def from_query(query: Mapping[str, str]) -> tuple[TrainConfig, list[str]]:
             values[name] = read(query[name]) if read else parse(known[name], query[name])
         except ValueError as error:
             problems.append(f"{name} in this link was left out. {error}")
+    if values.get("patience") and not values.get("validation_share"):
+        problems.append("patience in this link was left out: stopping early needs held-out images.")
+        del values["patience"]
     return TrainConfig(**values), problems
 
 
@@ -271,7 +303,6 @@ def differences(config: TrainConfig, other: TrainConfig) -> list[str]:
     for each in fields(TrainConfig):
         ours, theirs = getattr(config, each.name), getattr(other, each.name)
         if each.metadata and ours != theirs:
-            empty = each.metadata.get("empty")
-            ours, theirs = (empty if value is None else as_text(value) for value in (ours, theirs))
+            ours, theirs = in_words(each, ours), in_words(each, theirs)
             found.append(f"{each.metadata['label'].lower()} {ours} instead of {theirs}")
     return found

@@ -120,7 +120,7 @@ class Evaluation:
 
     @cached_property
     def row_shares(self) -> np.ndarray:
-        """The confusion in per cent of each true digit, float (10, 10); NaN for one without images."""
+        """The confusion in per cent of each true digit, float (10, 10); NaN without images."""
         counts = self.confusion.astype(float)
         images = counts.sum(axis=1, keepdims=True)
         return 100 * counts / np.where(images > 0, images, np.nan)

@@ -8,6 +8,7 @@ from mnist_core.config import TrainConfig
 from mnist_core.data import Dataset
 from mnist_core.evaluation import Evaluation
 
+BATCH = {True: 2_000, False: 500}  # images of a forward pass, by whether XLA compiles it
 SAMPLE_SIZE = 5_000  # training images, to be compared with validation
 SPOILED_SIZE = 2_000  # training images whose label was made wrong
 

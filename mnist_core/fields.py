@@ -33,7 +33,7 @@ def number(default: float | None, low: float, high: float, label: str, **more: A
 
 
 def choice(default: str, options: tuple[str, ...], label: str, **more: Any) -> Any:
-    """Return a field for one of several names."""
+    """Return a field for one of several names; `names` in `more` are what screens call them."""
     return field(default=default, metadata={"options": options, "label": label, **more})
 
 
@@ -66,7 +66,11 @@ def check_value(each: Any, value: Any, of: str = "") -> None:
         fits = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
         if not fits or not low <= value <= high:  # NaN fails the comparison too
             kind = "a whole number" if whole else "a number"
-            raise expected(f"{name}: {kind} from {low:,} to {high:,}", value)
+            raise expected(f"{name}: {kind} from {_shown(low)} to {_shown(high)}", value)
+
+
+def _shown(limit: float) -> str:
+    return f"{limit:,}" if isinstance(limit, int) else f"{limit:,.7f}".rstrip("0").rstrip(".")
 
 
 def parse(each: Any, text: str) -> Any:
@@ -86,6 +90,18 @@ def parse(each: Any, text: str) -> Any:
         pass  # check_value() says what was expected
     check_value(each, value)
     return value
+
+
+def in_words(each: Any, value: Any) -> str:
+    """Return a field's value as screens write it: "RMSprop", "10 %", "all"."""
+    about = each.metadata
+    if value is None:
+        return str(about.get("empty"))
+    if "switch" in about:
+        return "on" if value else "off"
+    if about.get("format") == "percent":
+        return f"{100 * value:g} %"
+    return about.get("names", {}).get(value, as_text(value))
 
 
 def as_text(value: Any) -> str:

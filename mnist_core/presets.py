@@ -9,8 +9,9 @@ from mnist_core.fields import expected
 from mnist_core.layers import AveragePool, Conv, Dense, MaxPool, conv_stack, dense_stack
 
 # The small CNN is a network known to do well in seconds; the best one was chosen among five by its
-# accuracy on held-out training images, and the test set looked at once. LeNet-5 is LeCun et al. 1998, figure 2,
-# with every map of one layer connected to every map of the next, and softmax as its output.
+# accuracy on held-out training images, and the test set looked at once. LeNet-5 is LeCun et al.
+# 1998, figure 2, with every map of one layer connected to every map of the next, and softmax as its
+# output.
 PRESETS: dict[str, TrainConfig] = {
     "paper": TrainConfig(name="As in the paper"),
     "linear": TrainConfig(layers=(), validation_share=0.1, name="Linear baseline"),

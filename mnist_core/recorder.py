@@ -22,6 +22,7 @@ BEAT_SECONDS = 0.25
 PACED_SECONDS = 0.2  # in slow motion a report comes at least so often, or with each batch
 DIVERGED_LOSS = 2 * math.log(CLASSES)  # twice the loss of guessing
 DIVERGED_ACCURACY = 0.15
+FALLS = 0.999  # of the loss an epoch before: so little less is no learning
 
 
 class Recorder(keras.callbacks.Callback):
@@ -54,7 +55,8 @@ class Recorder(keras.callbacks.Callback):
         self.scores: dict[int, float] = {}  # epoch -> what early stopping looks at
         self.stopped_early: int | None = None  # after which epoch
         self.slept = 0.0
-        self.speeds: list[float] = []
+        self.speeds: list[tuple[int, float]] = []  # images of a chunk, images a second
+        self.loss_before: float | None = None  # the training loss of the epoch before
         self.seconds_before = float(run.status.get("seconds", 0.0))
         self.restored: dict[str, np.ndarray] | None = None
         self._last_beat = 0.0
@@ -99,6 +101,7 @@ class Recorder(keras.callbacks.Callback):
             zip(ends["epoch"].astype(int), ends[self.config.stop_metric], strict=True)
         )
         (self.run.path / "live.npz").unlink(missing_ok=True)  # of a training that was killed
+        self.loss_before = float(ends["loss"].iloc[-1]) if len(ends) else None
         runs.beat(self.run, step=self.step, steps_per_epoch=self.steps)
         if last is None:
             self._record_epoch(0, {})
@@ -116,7 +119,8 @@ class Recorder(keras.callbacks.Callback):
             sparse = self.config.loss == "sparse_categorical_crossentropy"
             label = np.zeros(1) if sparse else np.eye(CLASSES)[:1]
             self.model.test_on_batch(self.exam.images[:1], label)
-            self._assign(self.restored)
+            # These alone: since the weights were restored, a new learning rate may have been set.
+            self._assign(self.restored, ("metrics", "random"))
         self.restored = None
         self._chunk_began = time.perf_counter()
 
@@ -145,9 +149,10 @@ class Recorder(keras.callbacks.Callback):
         }
         if self._batch is not None:
             batch_images, labels, loss_before = self._batch
+            line["batch_images"] = len(labels)
             line["batch_before"] = loss_before
             line["batch_after"] = self._batch_loss(batch_images, labels)
-        self.speeds.append(line["images_per_second"])
+        self.speeds.append((images, line["images_per_second"]))
         recording.append(self.run, line)
         self.report(line)
         if clock - self._last_beat > BEAT_SECONDS:
@@ -166,8 +171,13 @@ class Recorder(keras.callbacks.Callback):
         """Where the training stands, in epochs."""
         return round(self.step / self.steps, 6)
 
+    def _falls(self, loss: float) -> bool:
+        """Tell whether the training loss is less than an epoch before: a slow start is no end."""
+        before, self.loss_before = self.loss_before, loss
+        return before is not None and loss < FALLS * before
+
     def _try(self) -> str:
-        lower = self.config.learning_rate / 10
+        lower = (self.level["learning_rate"] or self.config.learning_rate) / 10
         return f"Try a learning rate ten times smaller, such as {lower:g}."
 
     def on_epoch_end(self, epoch: int, logs=None) -> None:
@@ -176,6 +186,7 @@ class Recorder(keras.callbacks.Callback):
         figures = self._record_epoch(epoch + 1, {k: float(logs[k]) for k in ("loss", "accuracy")})
         loss = min(float(logs["loss"]), figures["sample_loss"])
         learned = max(float(logs["accuracy"]), figures["val_accuracy"])
+        falls = self._falls(float(logs["loss"]))
         if not math.isfinite(figures["sample_loss"]):  # by the last batch of the epoch
             self._finish("diverged", f"{runs.NOT_NUMBERS} {self._try()}")
         elif loss > DIVERGED_LOSS:
@@ -184,7 +195,7 @@ class Recorder(keras.callbacks.Callback):
                 f"The training loss of epoch {epoch + 1} is {loss:.3g}, far above 2.30, the loss "
                 f"of guessing. {self._try()}",
             )
-        elif epoch > 0 and learned <= DIVERGED_ACCURACY:
+        elif not falls and epoch > 0 and learned <= DIVERGED_ACCURACY:
             self._finish(
                 "diverged",
                 f"After {epoch + 1} epochs the network is right in {float(logs['accuracy']):.1%} "
@@ -222,8 +233,10 @@ class Recorder(keras.callbacks.Callback):
         final = {"step": self.step, "seconds": round(self.seconds, 3)}
         if self.stopped_early is not None:
             final["stopped_early"] = self.stopped_early
-        if self.speeds:
-            final["images_per_second"] = statistics.median(self.speeds)
+        # The first chunk may hold the compiling, small ones are slow motion or an epoch's rest.
+        most = max((images for images, _ in self.speeds), default=0)
+        if whole := [speed for images, speed in self.speeds[1:] if images == most]:
+            final["images_per_second"] = statistics.median(whole)
         if state == "completed" and self.config.patience and self.config.best_weights == "back":
             final |= self._best_weights_back()
         beside = self.run.path / ".model.keras"
@@ -231,6 +244,8 @@ class Recorder(keras.callbacks.Callback):
         beside.replace(self.run.path / "model.keras")
         (self.run.path / "live.npz").unlink(missing_ok=True)
         runs.beat(self.run, **final)
+        if state == "paused" and runs.control(self.run)["stop"]:  # pressed in the meantime
+            state, reason = "stopped", "Stopped by hand."
         runs.finish(self.run, state, reason)
 
     def _best_weights_back(self) -> dict[str, Any]:
@@ -301,10 +316,10 @@ class Recorder(keras.callbacks.Callback):
         }
         return {"step": np.int64(self.step), **arrays}
 
-    def _assign(self, arrays: dict[str, np.ndarray]) -> None:
+    def _assign(self, arrays: dict[str, np.ndarray], groups: tuple[str, ...] = ()) -> None:
         for group, variables in self._variables().items():
             for number, variable in enumerate(variables):
-                if f"{group}/{number}" in arrays:
+                if f"{group}/{number}" in arrays and (not groups or group in groups):
                     variable.assign(arrays[f"{group}/{number}"])
 
     def _obey(self) -> None:

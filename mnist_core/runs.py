@@ -32,7 +32,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from mnist_core.config import TrainConfig
+from mnist_core.data import MNIST_FINGERPRINT
 from mnist_core.fields import expected
 from mnist_core.files import UNREADABLE, read_json, write_json
 
@@ -56,7 +57,7 @@ HEARTBEAT_SECONDS = 60.0  # another machine's run without a sign of life for so 
 METRICS = [
     "kind", "step", "epoch", "loss", "accuracy", "sample_loss", "sample_accuracy",
     "val_loss", "val_accuracy", "seconds", "images_per_second", "learning_rate",
-    "batch_before", "batch_after", "noise_learned", "noise_resisted",
+    "batch_images", "batch_before", "batch_after", "noise_learned", "noise_resisted",
 ]  # fmt: skip
 LIBRARIES = ("keras", "tensorflow-cpu", "tensorflow", "numpy")
 NOT_NUMBERS = "The answers of this epoch are not all numbers: the training diverged."
@@ -154,6 +155,11 @@ class Run:
         return sorted(filter(math.isfinite, found))
 
     @property
+    def like_paper(self) -> bool:
+        """Whether it is the paper's training, seed apart, on the paper's data."""
+        return self.config.as_in_paper and self.dataset.get("fingerprint") == MNIST_FINGERPRINT
+
+    @property
     def final(self) -> float | None:
         """The moment whose weights are the trained network: the last, or the best that was put
         back; None when nothing is recorded."""
@@ -207,7 +213,19 @@ def moment_name(moment: float) -> str:
 
 
 def read_metrics(path: Path) -> pd.DataFrame:
-    """Return the reports in a metrics.jsonl, one a row, columns METRICS; broken lines left out."""
+    """Return the reports in a metrics.jsonl, one a row, columns METRICS; broken lines left out.
+
+    The same file is parsed once: not to be changed in place.
+    """
+    try:
+        told = path.stat()
+    except OSError:
+        return pd.DataFrame(columns=METRICS).astype(dict.fromkeys(METRICS[1:], float))
+    return _parsed(path, told.st_mtime_ns, told.st_size)
+
+
+@lru_cache(maxsize=24)
+def _parsed(path: Path, changed: int, size: int) -> pd.DataFrame:
     rows = []
     with contextlib.suppress(OSError):
         for line in path.read_bytes().splitlines():
@@ -273,7 +291,13 @@ def list_runs(root: Path | None = None) -> list[Run]:
 
 def waiting(root: Path | None = None) -> list[Run]:
     """Return the queued runs, next first."""
-    queued = [run for run in list_runs(root) if run.state == "queued"]
+    root, queued = root or runs_folder(), []
+    with contextlib.suppress(OSError):
+        for path in root.iterdir():
+            # The trainer asks ten times a second: the status first, it is the smallest file.
+            if read_json(path / "status.json").get("state") == "queued":
+                with contextlib.suppress(RunsError):
+                    queued.append(read(path.name, root))
     return sorted(queued, key=lambda run: (str(run.status.get("queued", "")), run.id))
 
 

@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import cached_property
 from string import Template
 
-from mnist_core import augmentation, training_set
+from mnist_core import augmentation, exam, training_set
 from mnist_core.config import TrainConfig
 from mnist_core.data import MNIST_FINGERPRINT
 from mnist_core.files import read_json
@@ -26,7 +26,6 @@ from mnist_core.runs import Run, RunsError
 
 WIDTH = 100
 MOST_ROWS = 10  # epochs whose figures all stand at the top; of more, the first three and the last
-EXAM_BATCHES = {True: 2_000, False: 500}  # by jit_compile, as compiling.Compiled.exam_batch
 
 
 def file_name(run: Run, ending: str = "py") -> str:
@@ -287,7 +286,7 @@ class _Program:
         squares = self.config.loss == "mean_squared_error"
         return _VALIDATION.substitute(
             jit_compile=self.config.xla,
-            batch=EXAM_BATCHES[self.config.xla],
+            batch=exam.BATCH[self.config.xla],
             loss=_MEAN_SQUARED_ERROR if squares else _CROSS_ENTROPY,
         )
 

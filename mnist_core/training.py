@@ -14,7 +14,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from mnist_core import recording, runs
 from mnist_core.batches import Batches
@@ -95,7 +94,7 @@ def _epochs(network: Compiled, batches: Batches, recorder: Recorder) -> None:
             count = batches.count(step, last, recorder.most_batches)
             images, labels = batches.gather(step, after=step + count)
             recorder.before(images[0], labels[0])
-            logs = network.chunk(tf.constant(images), tf.constant(labels), tf.constant(count))
+            logs = network.chunk(images, labels, count)
             step += count
             callbacks.on_train_batch_end(step - 1, logs)
         if recorder.step == (epoch + 1) * batches.per_epoch:
@@ -111,12 +110,12 @@ def warm_up() -> float:
     config = preset("paper")
     network = compiled(config, steps_per_epoch=1)
     count = steps_per_chunk(config)
-    images = tf.constant(np.zeros((count, config.batch_size, *IMAGE_SHAPE), np.uint8))
-    labels = tf.constant(np.zeros(images.shape[:2], np.uint8))
-    network.chunk(images, labels, tf.constant(1))
+    images = np.zeros((count, config.batch_size, *IMAGE_SHAPE), np.uint8)
+    labels = np.zeros(images.shape[:2], np.uint8)
+    network.chunk(images, labels, 1)
     answered = np.zeros((network.exam_batch, *IMAGE_SHAPE), np.uint8)
     network.forward(answered)
     network.gradients(answered[:GRADIENT_IMAGES], np.zeros(GRADIENT_IMAGES, np.uint8))
     began = time.perf_counter()
-    network.chunk(images, labels, tf.constant(count))
+    network.chunk(images, labels, count)
     return count * config.batch_size / (time.perf_counter() - began)

@@ -45,6 +45,12 @@ def verbatim(text: str) -> str:
     return re.sub(r"([\\`*_{}\[\]()#+!|<>$~:@&]|(?<=www)\.)", r"\\\1", text, flags=re.IGNORECASE)
 
 
+def verbatim_lines(text: str) -> str:
+    """Return text of several lines that Markdown shows as it stands: no heading, list or rule."""
+    lines = [verbatim(line.strip()) for line in text.splitlines()]
+    return "  \n".join(re.sub(r"^(\d*)([-=.])", r"\1\\\2", line) for line in lines)
+
+
 def epoch(moment: float) -> str:
     """3.0 -> "3"; 2.4 -> "2.4"; 2.004 -> "2.004"."""
     return f"{moment:g}"

@@ -280,6 +280,15 @@ def test_what_an_address_cannot_mean_is_left_out_and_said(name, text):
     assert "Received: " in problem and len(problem) < 260
 
 
+def test_patience_without_held_out_images_is_left_out():
+    """Such a config would be refused as a whole, and nowhere on the form would it show."""
+    config, problems = from_query({"patience": "3", "epochs": "7"})
+    assert config.validate() == TrainConfig(epochs=7)
+    assert problems == ["patience in this link was left out: stopping early needs held-out images."]
+    held_out = {"patience": "3", "validation_share": "0.1"}
+    assert from_query(held_out) == (TrainConfig(patience=3, validation_share=0.1), [])
+
+
 def test_each_problem_of_an_address_is_said_in_the_order_of_the_form():
     query = dict.fromkeys(reversed(QUERY_NAMES), "?")
     config, problems = from_query(query)
@@ -368,8 +377,8 @@ def test_presets_are_valid_and_have_their_name_again_whatever_the_seed(name):
 
 
 def test_an_unknown_preset_is_refused_by_those_there_are():
-    with pytest.raises(ValueError, match="preset among paper, linear, deep, lenet, small-cnn"):
-        preset("best")
+    with pytest.raises(ValueError, match=f"preset among {', '.join(PRESETS)}"):
+        preset("magic")
 
 
 def test_only_presets_validated_on_the_test_set_are_the_papers():

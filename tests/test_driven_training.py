@@ -104,7 +104,7 @@ def test_one_step_measures_its_batch_before_and_after_as_keras_evaluates_it(root
         run = resume(run, small, until=step)
         measured.append(saved_model(run).evaluate(images[batch], wanted[batch], verbose=0)[0])
         line = lines(run, "step")[-1]
-        assert line["step"] == step
+        assert (line["step"], line["batch_images"]) == (step, 37 if step < 11 else 30)
         assert [line["batch_before"], line["batch_after"]] == pytest.approx(measured, rel=1e-5)
         assert line["batch_before"] != line["batch_after"]
     assert [line["step"] for line in lines(run, "step") if "batch_before" in line] == [10, 11]
@@ -113,6 +113,21 @@ def test_one_step_measures_its_batch_before_and_after_as_keras_evaluates_it(root
 def test_a_stop_in_the_last_step_of_a_pause_counts(root, small):
     run = record(root, small, LINEAR, {"run_until": 3}, report=at(root, 3, driving.stop))
     assert (run.state, run.status["step"]) == ("stopped", 3)
+
+
+def test_a_stop_while_a_pause_is_written_is_not_lost(root, small, monkeypatch):
+    """Pause and then Stop, pressed within the blink that the saving of the network takes."""
+    plain = models.plain
+
+    def stop_meanwhile(model):
+        driving.stop(runs.list_runs(root)[0])
+        return plain(model)
+
+    monkeypatch.setattr(models, "plain", stop_meanwhile)
+    run = record(root, small, LINEAR, {"run_until": 3})
+    assert (run.state, run.status["reason"]) == ("stopped", "Stopped by hand.")
+    monkeypatch.setattr(models, "plain", plain)
+    assert resume(run, small).state == "completed"
 
 
 # More epochs
@@ -199,6 +214,21 @@ def test_a_rate_is_recorded_once_and_holds_over_pauses(root, small, config):
     rates, factor = config.rates(10), 0.05 / config.learning_rate
     for line in lines(run, "step"):
         expected = rates.rate(line["step"]) * (factor if line["step"] > 6 else 1)
+        assert line["learning_rate"] == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("config", [LINEAR, COSINE], ids=["constant", "cosine"])
+@pytest.mark.parametrize("paused_at", [8, 10])
+def test_a_rate_set_during_a_pause_holds_from_the_next_step_on(root, small, config, paused_at):
+    """Within an epoch and at its end."""
+    run = record(root, small, config, {"run_until": paused_at})
+    driving.set_control(run, learning_rate=0.05)
+    for until in (12, None):
+        run = resume(run, small, until=until)
+        assert rate_rows(run) == [(paused_at, paused_at / 10, 0.05)]
+    rates, factor = config.rates(10), 0.05 / config.learning_rate
+    for line in lines(run, "step"):
+        expected = rates.rate(line["step"]) * (factor if line["step"] > paused_at else 1)
         assert line["learning_rate"] == pytest.approx(expected, rel=1e-4)
 
 

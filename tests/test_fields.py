@@ -49,7 +49,7 @@ def test_values_up_to_the_limits_are_let_in(name, values):
         ("whole", [0, 11, 2.0, True, "5", None, [], math.nan, 10**400],
          "pieces: a whole number from 1 to 10"),
         ("broken", [-1e-12, 1.0000001, True, "0.5", None, math.nan, math.inf, -math.inf, 1j],
-         "share: a number from 0.0 to 1.0"),
+         "share: a number from 0 to 1"),
         ("maybe", [99, 60_001, 0, "all", 100.0, False],
          "images: a whole number from 100 to 60,000"),
         ("kind", ["Round", "", None, 0, ["round"], "round "], "form: one of round, square"),

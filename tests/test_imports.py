@@ -17,11 +17,12 @@ ROWS = [
     "config",
     "models traits neighbours runs presets batches",
     "selection evaluation recording marks weights driving watching",
-    "exam compiling inference figures maps slices export calibration comparison history "
-    "label_faults",
+    "exam",
+    "compiling inference figures maps slices export calibration comparison history label_faults",
     "glimpses data_figures evaluation_figures confusion_figures script reproduction overfitting "
     "timing",
     "recorder over_time_figures training_figures",
+    "studio_figures",
     "training analyses",
     "workers",
     "__main__ ui",
@@ -150,7 +151,7 @@ def test_plotly_draws_in_figures_and_is_sent_by_the_chart():
     assert {module_of(file) for file in FILES if "plotly" in packages(file)} == {
         "mnist_core.figures", "mnist_core.data_figures", "mnist_core.evaluation_figures",
         "mnist_core.confusion_figures", "mnist_core.over_time_figures",
-        "mnist_core.training_figures", "mnist_core.ui.chart",
+        "mnist_core.studio_figures", "mnist_core.training_figures", "mnist_core.ui.chart",
     }  # fmt: skip
 
 

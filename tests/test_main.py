@@ -93,7 +93,7 @@ def command(monkeypatch, capsys):
     ("option", "value", "name"),
     [("--batch-size", 0, "batch size"), ("--learning-rate", 0, "learning rate"),
      ("--learning-rate", "nan", "learning rate"), ("--learning-rate", 2e6, "learning rate"),
-     ("--epochs", 0, "epochs"), ("--training-size", 1, "training size"), ("--seed", -1, "seed")],
+     ("--epochs", 0, "epochs"), ("--training-size", 1, "training images"), ("--seed", -1, "seed")],
 )  # fmt: skip
 def test_a_bad_value_is_refused_before_anything_is_done(command, root, npz, option, value, name):
     code, out, err = command("train", "--data", npz, "--runs", root, f"{option}={value}")
@@ -268,7 +268,7 @@ def test_a_learning_rate_of_a_million_diverges_with_exit_code_1(started):
     assert training.process.returncode == 1, training.err
     assert training.result["state"] == training.run.state == "diverged"
     assert list(training.result) == KEYS
-    assert "learning rate is too high" in training.err.splitlines()[-1]
+    assert "Try a learning rate ten times smaller" in training.err.splitlines()[-1]
     assert "Traceback" not in training.err
     assert "NaN" not in training.out and "Infinity" not in training.out  # JSON has neither
 

@@ -159,6 +159,24 @@ def test_the_same_seed_gives_the_same_weights():
     assert not (first[0] == other[0]).all()
 
 
+def test_dropout_is_drawn_anew_for_each_seed_epoch_and_layer():
+    model = models.build(TrainConfig(layers=(Dropout(0.5), Dense(50), Dropout(0.5))))
+    images = np.full((1, 28, 28), 255, np.uint8)
+
+    def drawn(seed, epoch):
+        models.seed_epoch(model, seed, epoch)
+        states = [tuple(np.asarray(state)) for state in models.random_states(model)]
+        return states, np.asarray(model(images, training=True))
+
+    states, answer = drawn(1, 0)
+    again, same = drawn(1, 0)
+    assert states == again and (answer == same).all()
+    others = [drawn(*which) for which in ((1, 1), (2, 0), (0, 1), (1, 2))]
+    assert all((answer != other).any() for _, other in others)
+    seen = [state for states, _ in [(states, answer), *others] for state in states]
+    assert len(seen) == len(set(seen)) == 10
+
+
 # Learning rate and loss
 
 

@@ -222,6 +222,23 @@ def test_a_corrupt_line_of_metrics_is_left_out(recorded, junk):
     assert (run.metrics["kind"] == "step").sum() == 3 * STEPS
 
 
+def test_each_report_is_read_as_soon_as_it_is_written(recorded):
+    """Files that did not change are not parsed again, and nobody notices."""
+    path = recorded.path / "metrics.jsonl"
+    before = len(recorded.metrics)
+    for number in range(1, 6):
+        line = {"kind": "step", "step": 100 + number, "epoch": 9, "loss": number / 8}
+        recording.append(recorded, line)
+        found = runs.read_metrics(path)
+        assert len(found) == before + number and found["loss"].iloc[-1] == number / 8
+    text, time_ = path.read_text(), path.stat().st_mtime_ns
+    path.write_text(text.replace('"loss": 0.625', '"loss": 0.125'))  # as long as before
+    os.utime(path, ns=(time_, time_ + 1))
+    assert runs.read_metrics(path)["loss"].iloc[-1] == 0.125
+    path.unlink()
+    assert len(runs.read_metrics(path)) == 0
+
+
 @pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b'{"state": "asleep"}', b"\xff\xfe"])
 @pytest.mark.parametrize(
     "name", ["config.json", "status.json", "control.json", "metrics.jsonl", "predictions/003.npy"]

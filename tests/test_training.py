@@ -371,6 +371,15 @@ def test_guessing_after_the_first_epoch_is_diverged(root, small):
     assert "no better than guessing" in run.status["reason"]
 
 
+def test_a_slow_start_is_no_divergence(root, small):
+    """After two epochs it still guesses, but its loss falls: after four it has begun to learn."""
+    layers = (Dense(16, "sigmoid"), Dense(16, "sigmoid"))
+    run = record(root, small, replace(DENSE, layers=layers, epochs=4))
+    accuracy = run.history()["accuracy"]
+    assert run.state == "completed"
+    assert max(accuracy[:2]) < 0.15 < accuracy[3]
+
+
 def test_zeros_as_first_weights_end_with_a_reason_that_helps(root, small):
     run = record(root, small, replace(DENSE, initializer="zeros", epochs=5, learning_rate=0.01))
     assert run.state == "diverged"
@@ -462,6 +471,20 @@ def test_an_error_beside_the_training_fails_the_run(root, small, monkeypatch):
 
 
 # Costs
+
+
+def test_after_a_warm_up_the_papers_training_compiles_nothing(root, small):
+    assert training.warm_up() > 100  # images a second
+    config = replace(preset("paper"), epochs=1)
+    network = compiling.compiled(config, 13)
+    functions = {"loop": network.loop, "gradients": network.gradients}
+    before = {name: call.experimental_get_tracing_count() for name, call in functions.items()}
+    assert min(before.values()) > 0
+    assert record(root, small, config).state == "completed"
+    assert compiling.compiled(config, 13) is network
+    after = {name: call.experimental_get_tracing_count() for name, call in functions.items()}
+    assert after == before
+    assert (network.loop, network.gradients) == tuple(functions.values())
 
 
 def test_chunks_are_bounded_for_slow_networks():

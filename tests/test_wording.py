@@ -70,3 +70,13 @@ def test_an_epoch_is_written_without_idle_digits_and_read_back_the_same(moment, 
 )  # fmt: skip
 def test_what_markdown_would_read_is_escaped(text, written):
     assert wording.verbatim(text) == written
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [("one line", "one line"), ("two\nlines", "two  \nlines"), ("- a\n1. b", "\\- a  \n1\\. b"),
+     ("a\n===\n---\n# b", "a  \n\\===  \n\\---  \n\\# b"), ("a\n\n    b*c", "a  \n  \nb\\*c"),
+     ("12.5 of 3-4", "12\\.5 of 3-4")],
+)  # fmt: skip
+def test_lines_that_markdown_would_read_are_escaped(text, written):
+    assert wording.verbatim_lines(text) == written

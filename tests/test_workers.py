@@ -329,6 +329,22 @@ def test_data_that_are_gone_fail_their_run_and_not_the_next(tmp_path, digits, li
     assert now(good).state == "completed"
 
 
+def test_a_trainer_that_cannot_write_how_a_run_ended_ends_itself(tmp_path, digits, light_trainer):
+    """Else the run would count as running for as long as the trainer waits for another."""
+    run = runs.create(TINY, digits.describe(), tmp_path)
+    patch = (
+        "def full(*_, **__):\n    raise OSError(28, 'No space left on device')\n"
+        "training.train, workers.IDLE_SECONDS = full, 60"
+    )
+    trainer = light_trainer(tmp_path, patch)
+    trainer.communicate(timeout=30)
+    assert trainer.returncode == 1
+    assert now(run).state == "interrupted"
+    driving.resume(run)
+    light_trainer(tmp_path).communicate(timeout=30)
+    assert now(run).state == "completed"
+
+
 def test_data_that_were_replaced_under_the_same_name_are_read_again(
     tmp_path, digits, light_trainer
 ):

@@ -12,6 +12,7 @@ from mnist_core.ui.chart import chart
 
 HEIGHT = 330
 MOST_BEHIND = 5
+BY_HEART = 0.15  # share of wrong labels repeated
 # Far from the colours of training and validation.
 COLORS = [DIGIT_COLORS[digit] for digit in (2, 4, 7, 5, 9)]
 
@@ -32,12 +33,14 @@ def options(run: runs.Run) -> None:
             "itself stays behind it, pale",
         )  # fmt: skip
         if run.config.loss_name == "cross-entropy":
-            _kept(st.toggle, "The paper's curve", "curve_paper", value=run.config.as_in_paper)
-        others = {
-            each.id: frame.run_label(each)
-            for each in frame.all_runs()
-            if each.id != run.id and not each.active and len(each.moments) > 1
-        }
+            _kept(st.toggle, "The paper's curve", "curve_paper", value=run.like_paper)
+        others = frame.run_labels(
+            [
+                each
+                for each in frame.all_runs()
+                if each.id != run.id and not each.active and each.status.get("step")
+            ]
+        )
         known = [each for each in st.session_state.get("curve_behind", []) if each in others]
         st.session_state["curve_behind"] = known[:MOST_BEHIND]
         _kept(
@@ -78,7 +81,7 @@ def curves(run: runs.Run) -> None:
     gap = overfitting.gap(run.epochs)
     style = {
         "behind": _behind(run),
-        "with_paper": said.get("curve_paper", run.config.as_in_paper)
+        "with_paper": said.get("curve_paper", run.like_paper)
         and run.config.loss_name == "cross-entropy",
         "cursor": None if run.active else frame.current_moment(),
         "validation_name": "validation" if run.config.validation_share else "test set",
@@ -108,19 +111,22 @@ def _words(run: runs.Run, gap) -> list[str]:
     if len(steps) and pd.notna(steps["batch_before"].iloc[-1]):
         last = steps.iloc[-1]
         lines.append(
-            f"Step {last['step']:,.0f}: the loss on the {run.config.batch_size} images of its "
+            f"Step {last['step']:,.0f}: the loss on the {last['batch_images']:.0f} images of its "
             f"batch went from {wording.loss(last['batch_before'])} to "
             f"**{wording.loss(last['batch_after'])}**."
         )
-    if gap.text:
+    noise, epochs = run.config.label_noise, run.epochs.loc[1:]
+    if gap.text and (gap.opened is not None or not noise):
         lines.append(gap.text)
-    epochs = run.epochs
-    if run.config.label_noise and len(epochs.loc[1:]):
+    if noise and len(epochs):
         last = epochs.iloc[-1]
+        # Without learning by heart a network repeats few wrong labels, and these by chance.
+        by_heart = last["noise_learned"] > BY_HEART
         lines.append(
-            f"{wording.percent(run.config.label_noise, 0)} of its training labels are wrong. "
-            f"It repeats {wording.percent(last['noise_learned'], 1)} of the wrong ones: these it "
-            f"learned by heart. {wording.percent(last['noise_resisted'], 1)} of those images it "
-            "reads as what they truly are."
+            f"{wording.percent(noise, 0)} of its training labels are wrong. It repeats "
+            f"{wording.percent(last['noise_learned'], 1)} of the wrong ones"
+            f"{': it learned them by heart' if by_heart else ', hardly any'}. "
+            f"{wording.percent(last['noise_resisted'], 1)} of those images it reads as what they "
+            "truly are."
         )
     return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import streamlit as st
@@ -11,6 +12,8 @@ from mnist_core.ui import form_fields, frame, resources
 
 PACES = {0: "full speed", 50: "50 batches/s", 10: "10 batches/s", 2: "2 batches/s"}
 MORE_EPOCHS = 5
+PROBLEM_SECONDS = 15.0
+DEAD = "A diverged run cannot go on."
 
 
 def controls(run: runs.Run) -> None:
@@ -68,36 +71,37 @@ def _more(run: runs.Run) -> None:
 def _rate(run: runs.Run) -> None:
     """Draw the learning rate, which can be changed while the run trains."""
     asked = run.control["learning_rate"] or run.config.learning_rate
-    ended = run.state in ("completed", "diverged")
+    ended = run.state == "diverged"
     about = "Learning rate: a change while it trains is marked on the curve"
     peak = "" if run.config.schedule == "constant" else "peak "
-    key = f"drive_rate_{run.id}"
-    _follow(key, asked)
+    options, key = form_fields.ladder(asked), _key("rate", run)
     st.selectbox(
-        "Learning rate", form_fields.ladder(asked), key=key, width=150, disabled=ended,
+        "Learning rate", options, options.index(asked), key=key, width=150, disabled=ended,
         format_func=lambda rate: f"{peak}rate {rate:g}", label_visibility="collapsed",
-        help=f"This run is {run.state}: it does not learn any more." if ended else about,
+        help=DEAD if ended else about,
         on_change=press, args=(_set_rate, run, key),
     )  # fmt: skip
 
 
 def _pace(run: runs.Run) -> None:
     """Draw slow motion: so few batches a second that each can be seen."""
-    key, level = f"drive_pace_{run.id}", run.control["pace"] or 0
-    _follow(key, level if level in PACES else 0)
+    options, key = list(PACES), _key("pace", run)
+    level = run.control["pace"] if run.control["pace"] in PACES else 0
     st.selectbox(
-        "Pace", list(PACES), format_func=PACES.get, key=key, width=150,
-        label_visibility="collapsed", on_change=press, args=(_set_pace, run, key),
+        "Pace", options, options.index(level), key=key, width=150, format_func=PACES.get,
+        label_visibility="collapsed", disabled=run.state == "diverged",
+        help=DEAD if run.state == "diverged" else "Slow motion: so few batches a second",
+        on_change=press, args=(_set_pace, run, key),
     )  # fmt: skip
 
 
-def _follow(key: str, level) -> None:
-    """Set a widget when the level changed, perhaps by somebody else, and not while it is drawn
-    again with the same: that would take it from the hand that holds it."""
-    seen = f"{key}_seen"
-    if key not in st.session_state or st.session_state.get(seen) != level:
-        st.session_state[key] = level
-    st.session_state[seen] = level
+def _key(name: str, run: runs.Run) -> str:
+    """Return a widget's key that is new with each press, so that it begins at what holds now.
+
+    One that is set anew instead could miss it where two drawings reach the browser at once, and
+    send its old value as if somebody had chosen it.
+    """
+    return f"drive_{name}_{run.id}_{run.control['revision']}"
 
 
 def _set_rate(run: runs.Run, key: str) -> None:
@@ -119,7 +123,7 @@ def press(action: Callable[..., runs.Run | None], *arguments) -> None:
     try:
         run = action(*arguments)
     except (runs.RunsError, ValueError, OSError) as error:
-        st.session_state["press_problem"] = str(error)
+        st.session_state["press_problem"] = str(error), time.monotonic()
         return
     if run is not None:
         wanted["run"] = run.id
@@ -127,6 +131,7 @@ def press(action: Callable[..., runs.Run | None], *arguments) -> None:
 
 
 def press_problem() -> None:
-    """Say why the last press could not be carried out."""
-    if problem := st.session_state.pop("press_problem", None):
+    """Say for some seconds why the last press could not be carried out."""
+    problem, when = st.session_state.get("press_problem", ("", 0.0))
+    if problem and time.monotonic() - when < PROBLEM_SECONDS:
         st.error(wording.verbatim(problem))

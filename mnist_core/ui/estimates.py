@@ -30,7 +30,8 @@ def measured(found: Sequence[runs.Run]) -> list[tuple[TrainConfig, float]]:
 
 def seconds_left(run: runs.Run, found: Sequence[runs.Run]) -> float:
     """Return how long a run will still train."""
-    images = run.config.training_images(len(resources.dataset().train))
+    known = run.steps_per_epoch * run.config.batch_size
+    images = known or run.config.training_images(len(resources.dataset().train))
     whole = timing.expected(run.config, images, measured(found)).seconds
     return whole * (run.planned_epochs - run.position) / run.config.epochs
 

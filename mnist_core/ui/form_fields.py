@@ -8,29 +8,15 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from mnist_core import augmentation, training_figures, wording
+from mnist_core import augmentation, studio_figures, wording
 from mnist_core.config import TrainConfig
+from mnist_core.fields import in_words
 from mnist_core.layers import LAYERS, MAX_LAYERS, LayerError, table
-from mnist_core.optimizers import OPTIMIZERS, RATE_LADDER
+from mnist_core.optimizers import RATE_LADDER
 from mnist_core.ui import form, resources
 from mnist_core.ui.chart import chart
 from mnist_core.ui.digit_grid import digit_grid
 
-NAMES = {
-    **{name: optimizer.title for name, optimizer in OPTIMIZERS.items()},
-    "categorical_crossentropy": "categorical cross-entropy",
-    "sparse_categorical_crossentropy": "sparse cross-entropy",
-    "mean_squared_error": "mean squared error",
-    "val_loss": "validation loss",
-    "val_accuracy": "validation accuracy",
-    "glorot_uniform": "Glorot uniform",
-    "he_normal": "He normal",
-    "lecun_normal": "LeCun normal",
-    "random_normal": "small normal",
-    "zeros": "all zero",
-    "back": "best weights back",
-    "last": "last weights",
-}
 BY_NAME = {each.name: each for each in form.SCALARS}
 AUGMENTED = 8
 
@@ -38,27 +24,36 @@ AUGMENTED = 8
 def _widget(each: Field, key: str, **more: Any) -> None:
     """Draw the widget of one field; its value stays in the session over a page switch."""
     about = each.metadata
+    # A browser that shows a widget again, after a quick look at another view, begins with the
+    # widget's default and sends it back: so that is what the form holds.
+    now = st.session_state.get(key, each.default)
     said = {"key": key, "help": about.get("help"), "persist_state": "session", **more}
     if "options" in about:
         options = about["options"]
-        st.selectbox(about["label"], options, format_func=lambda v: NAMES.get(v, v), **said)
+        st.selectbox(
+            about["label"],
+            options,
+            options.index(now),
+            format_func=lambda value: in_words(each, value),
+            **said,
+        )
     elif "switch" in about:
-        st.toggle(about["label"], **said)
+        st.toggle(about["label"], now, **said)
     elif about.get("format") == "percent":
         st.slider(
             about["label"],
             about["low"],
             about["high"],
+            now,
             step=about["step"],
             format="percent",
             **said,
         )
     else:
         whole = isinstance(about["low"], int)
-        if "empty" in about:
-            said["value"] = None  # so that it can be emptied again
         st.number_input(
             about["label"],
+            value=None if "empty" in about else now,  # with None it can be emptied
             step=about.get("step", 1 if whole else 0.01),
             format=about.get("format", "%d" if whole else "%g"),
             placeholder=about.get("empty"),
@@ -150,8 +145,9 @@ def training(said: TrainConfig, images: int) -> None:
     """Draw how the network is trained; `images` is how many it trains on."""
     _field("optimizer", on_change=form.follow_optimizer)
     key = form.PREFIX + "learning_rate"
+    now = st.session_state[key]
     st.select_slider(
-        "Learning rate", ladder(st.session_state[key]), format_func=lambda rate: f"{rate:g}",
+        "Learning rate", ladder(now), now, format_func=lambda rate: f"{rate:g}",
         key=key, help=BY_NAME["learning_rate"].metadata["help"], persist_state="session",
     )  # fmt: skip
     _field("schedule")
@@ -176,7 +172,7 @@ def _rates(said: TrainConfig, images: int) -> None:
     schedule = said.rates(steps)
     shown = np.unique(np.linspace(0, said.epochs * steps - 1, 200).round().astype(int))
     chart(
-        training_figures.schedule_curve([(step, schedule.rate(step)) for step in shown], steps),
+        studio_figures.schedule_curve([(step, schedule.rate(step)) for step in shown], steps),
         key="schedule_curve",
         height=160,
     )

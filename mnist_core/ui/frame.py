@@ -111,6 +111,17 @@ def wanted_run() -> dict[str, str]:
     return st.session_state.setdefault("wanted_run", {})
 
 
+def change_more() -> None:
+    """Call in the callback of a fragment's button that changes more of the page than it."""
+    st.session_state["changed_more"] = True
+
+
+def draw_more() -> None:
+    """Call first in a fragment with such buttons, or such that name another run: draw all anew."""
+    if st.session_state.pop("changed_more", False) or wanted_run():
+        st.rerun()
+
+
 def _from_url() -> None:
     """Take run and epoch from the URL when the session starts."""
     if "run" not in st.session_state:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from mnist_core import config, runs, script, wording
-from mnist_core.ui import drive, form
+from mnist_core.ui import drive, form, frame
 
 LONGEST = 60  # letters of a name
 
@@ -38,10 +38,12 @@ def _describe(run: runs.Run) -> None:
     name = said[f"name_{run.id}"]
     given = "" if name == run.config.title[:LONGEST] else name
     runs.describe(run, given, said[f"note_{run.id}"])
+    frame.change_more()
 
 
 def _change(run: runs.Run) -> None:
     form.fill(run.config, parent=run)
+    frame.change_more()
 
 
 def _code(run: runs.Run) -> None:
@@ -50,7 +52,7 @@ def _code(run: runs.Run) -> None:
         if not opened.open:
             return
         try:
-            source, notebook = script.as_script(run), script.as_notebook(run)
+            source, notebook = _written(run.id, run.status.get("step"), run)
         except runs.RunsError as error:
             st.write(str(error))
             return
@@ -60,14 +62,19 @@ def _code(run: runs.Run) -> None:
         )
         with st.container(horizontal=True):
             st.download_button(
-                "Script", source, f"{run.id}.py", "text/x-python", on_click="ignore",
+                "Script", source, script.file_name(run), "text/x-python", on_click="ignore",
                 icon=":material/download:", key="script",
             )  # fmt: skip
             st.download_button(
-                "Notebook", notebook, f"{run.id}.ipynb", "application/x-ipynb+json",
+                "Notebook", notebook, script.file_name(run, "ipynb"), "application/x-ipynb+json",
                 on_click="ignore", icon=":material/download:", key="notebook",
             )  # fmt: skip
         st.code(source, language="python", height=320)
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _written(run_id: str, step: int, _run: runs.Run) -> tuple[str, str]:
+    return script.as_script(_run), script.as_notebook(_run)
 
 
 def from_parent(run: runs.Run) -> None:
@@ -81,4 +88,4 @@ def from_parent(run: runs.Run) -> None:
             said = "; ".join(config.differences(run.config, other.config)) or "nothing changed"
             st.caption(f"Compared with **{wording.verbatim(other.title)}**: {said}.")
     if run.about["note"]:
-        st.text(f"Note: {run.about['note']}")
+        st.caption(f"Note: {wording.verbatim_lines(run.about['note'])}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import pandas as pd
@@ -11,6 +12,7 @@ from mnist_core import runs, wording
 from mnist_core.ui import curves_view, drive, frame, keep_view, network_view, notices, resources
 
 POLL_SECONDS = 0.5
+IDLE_SECONDS = 3.0
 FRAME_SECONDS = 3.0  # the cursor at the bottom follows new epochs at most so often
 
 
@@ -20,11 +22,16 @@ def studio(run_id: str, beside) -> None:
     Only this part of the page is drawn again; all of it when the run's state changes, and now and
     then for the frame's epochs.
     """
-    run = runs.read(run_id)
+    try:
+        run = runs.read(run_id)
+    except runs.RunsError as error:  # deleted since the frame was drawn
+        st.error(wording.verbatim(str(error)))
+        return
     seen, drawn = (run.state, len(run.moments)), time.monotonic()
 
     @st.fragment(run_every=POLL_SECONDS if run.active else None)
     def draw() -> None:
+        frame.draw_more()
         try:
             now = runs.read(run_id)
         except runs.RunsError as error:
@@ -40,6 +47,21 @@ def studio(run_id: str, beside) -> None:
     draw()
     with beside:
         _digits(run_id, run.active)
+    if not run.active:
+        _listen(run)
+
+
+def _listen(run: runs.Run) -> None:
+    """Draw all anew when somebody else drives this run."""
+
+    @st.fragment(run_every=IDLE_SECONDS)
+    def look() -> None:
+        with contextlib.suppress(runs.RunsError):
+            now = runs.read(run.id)
+            if (now.state, now.control) != (run.state, run.control):
+                st.rerun()
+
+    look()
 
 
 def _digits(run_id: str, active: bool) -> None:
@@ -119,11 +141,12 @@ def _sentence(run: runs.Run, position: float, steps: pd.DataFrame) -> str:
     if run.state != "running":
         seconds = wording.duration(run.status.get("seconds"))
         where = f"{run.state} at {run.place} after {seconds} of training"
-        if run.state == "completed" and (reason := notices.reason_of(run)):
-            best = run.final != run.moments[-1]
-            back = f" The weights of epoch {run.final:g} are back." if best else ""
-            return f"{title}: {where}. {reason}{back}"
-        return f"{title}: {where}."
+        reason = f" {notices.reason_of(run)}" if run.state == "completed" else ""
+        if run.moments and run.final != run.moments[-1]:
+            reason += (
+                f" The weights of epoch {run.final:g} are back; more epochs go on from the last."
+            )
+        return f"{title}: {where}.{reason}"
     if not len(steps):
         return f"{title}: preparing"
     in_epoch = run.steps_per_epoch
@@ -133,7 +156,10 @@ def _sentence(run: runs.Run, position: float, steps: pd.DataFrame) -> str:
     done = step - first["step"]
     rate = (elapsed - first["seconds"]) / done if done else 0.0
     pace = run.control["pace"]
-    left = max(rate, 1 / pace if pace else 0.0) * (run.planned_epochs * in_epoch - step)
+    until = run.planned_epochs * in_epoch
+    if run.control["run_until"]:
+        until = min(until, run.control["run_until"])
+    left = max(rate, 1 / pace if pace else 0.0) * max(0, until - step)
     return (
         f"{title}: epoch {epoch + 1} of {run.planned_epochs}, step {within + 1:,} of "
         f"{in_epoch:,}, learning rate {steps['learning_rate'].iloc[-1]:.2g}, "

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from mnist_core import over_time_figures, runs, training_figures, watching, weights, wording
+from mnist_core import over_time_figures, runs, studio_figures, watching, weights, wording
 from mnist_core.evaluation import Evaluation
 from mnist_core.ui import resources
 from mnist_core.ui.chart import chart
@@ -26,8 +27,28 @@ class Glance:
     run: runs.Run
     moment: float
     evaluation: Evaluation
-    first_layer: np.ndarray | None
-    layers: list[dict[str, Any]]
+    live: watching.Live | None = None
+
+    @property
+    def first_layer(self) -> np.ndarray | None:
+        """The first layer's weights as images, float32 (U, h, w); None: they cannot be read."""
+        if self.live is not None:
+            with contextlib.suppress(runs.RunsError):  # they are no numbers: it diverges
+                return weights.as_images(self.live.kernel)
+            return None
+        # Of a running run the last weights may be about to be written.
+        before = [each for each in reversed(self.run.moments) if each < self.moment]
+        for moment in [self.moment, *before][:2]:
+            with contextlib.suppress(runs.RunsError):
+                return weights.first_layer(self.run, moment)
+        return None
+
+    @property
+    def layers(self) -> list[dict[str, Any]]:
+        """The histograms of every layer: watching.layer_lines()."""
+        if self.live is not None:
+            return self.live.layers
+        return watching.layers_at(self.run, self.moment)
 
 
 def glance(run: runs.Run, moment: float | None) -> Glance | None:
@@ -38,21 +59,10 @@ def glance(run: runs.Run, moment: float | None) -> Glance | None:
     live = watching.read_live(run) if run.state == "running" else None
     if live is not None and (not run.moments or live.epoch > run.moments[-1]):
         labels = resources.dataset_of(run).test.labels[: len(live.logits)]
-        kernel = weights.as_images(live.kernel)
-        return Glance(run, live.epoch, Evaluation(labels, live.logits), kernel, live.layers)
+        return Glance(run, live.epoch, Evaluation(labels, live.logits), live)
     if run.state == "running" and run.moments:
         moment = run.moments[-1]
-    if moment is None:
-        return None
-    # Of a running run the last weights may be about to be written.
-    for at in [moment, *(each for each in reversed(run.moments) if each < moment)][:2]:
-        try:
-            kernel = weights.first_layer(run, at)
-            break
-        except runs.RunsError:
-            kernel = None
-    layers = watching.layers_at(run, moment)
-    return Glance(run, moment, resources.evaluation(run, moment), kernel, layers)
+    return None if moment is None else Glance(run, moment, resources.evaluation(run, moment))
 
 
 def watched_digits(seen: Glance) -> None:
@@ -83,28 +93,30 @@ def inside(seen: Glance) -> None:
     with confusions:
         tested = wording.count(len(seen.evaluation.labels), "test digit")
         chart(
-            training_figures.live_confusion(seen.evaluation.row_shares),
+            studio_figures.live_confusion(seen.evaluation.row_shares),
             key="live_confusion",
             height=HEIGHT,
         )
         st.caption(f"Row: the digit, column: what it is read as. Of {tested}.")
     with first:
-        if seen.first_layer is None:
+        units = seen.first_layer
+        if units is None:
             st.caption("The weights of this epoch cannot be read.")
         else:
             chart(
-                over_time_figures.first_layer(seen.first_layer[:UNITS], len(seen.first_layer)),
+                over_time_figures.first_layer(units[:UNITS], len(units)),
                 key="live_first_layer",
                 height=HEIGHT,
             )
             st.caption("Ink on blue raises a unit's sum, ink on red lowers it.")
     with spread:
-        if not seen.layers:
+        layers = seen.layers
+        if not layers:
             st.caption("How weights and gradients are spread was not recorded in this run.")
             return
         quantity = st.session_state.get("spread_of") or "weights"
         chart(
-            training_figures.layer_histograms(seen.layers, quantity),
+            studio_figures.layer_histograms(layers, quantity),
             key="layer_histograms",
             height=HEIGHT,
         )

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from mnist_core import paper, reproduction, runs, training_figures, wording
+from mnist_core import paper, reproduction, runs, studio_figures, wording
+from mnist_core.data import MNIST_FINGERPRINT
 from mnist_core.presets import preset
 from mnist_core.ui import drive, resources
 from mnist_core.ui.chart import chart
@@ -44,8 +45,8 @@ def _of_paper() -> dict[int, runs.Run]:
 def _draw(found: dict[int, runs.Run], was_active: bool) -> None:
     complete = {seed: run for seed, run in sorted(found.items()) if run.state == "completed"}
     waiting = [seed for seed, run in sorted(found.items()) if run.active]
-    if was_active and not waiting:
-        st.rerun()  # for the frame, and to stop asking
+    if was_active != bool(waiting):
+        st.rerun()  # for the frame, and to begin or to stop asking
     with st.container(horizontal=True, vertical_alignment="center", key="paper_buttons"):
         for count in SEEDS:
             missing = [seed for seed in range(1, count + 1) if seed not in found]
@@ -57,7 +58,7 @@ def _draw(found: dict[int, runs.Run], was_active: bool) -> None:
                 disabled=not missing,
                 help=None if missing else "Each of these seeds is trained, or waits for it.",
                 on_click=drive.press,
-                args=(_start, missing),
+                args=(_start, count),
             )
         st.caption(_progress(complete, waiting))
     drive.press_problem()
@@ -70,10 +71,16 @@ def _draw(found: dict[int, runs.Run], was_active: bool) -> None:
     told = [(seed, run.epochs) for seed, run in complete.items()]
     left, right = st.columns([3, 2], gap="large")
     with left:
-        chart(training_figures.seeds_band(told), key="seeds_band", height=400)
+        chart(studio_figures.seeds_band(told), key="seeds_band", height=400)
     with right:
         last = [float(epochs["val_accuracy"].iloc[-1]) for _, epochs in told]
-        st.markdown(f"**{reproduction.verdict(last).text}**")
+        if resources.dataset().fingerprint == MNIST_FINGERPRINT:
+            st.markdown(f"**{reproduction.verdict(last).text}**")
+        else:
+            st.info(
+                f"These runs were trained on {wording.verbatim(resources.dataset().name)}, not on "
+                "the paper's MNIST: its figures stand beside them, but are no measure for them."
+            )
         st.dataframe(_table(told), height="content")
         st.caption(
             f"Mean over {wording.count(len(told), 'seed')}, ± one standard deviation. The paper "
@@ -87,9 +94,12 @@ def _progress(complete: dict, waiting: list[int]) -> str:
     return f"{done}, {len(waiting)} to come" if waiting else done
 
 
-def _start(seeds: list[int]) -> None:
-    for seed in seeds:
-        resources.start_training(replace(preset("paper"), seed=seed))
+def _start(count: int) -> None:
+    """Queue what is missing of the first seeds now: another viewer may have pressed, too."""
+    found = _of_paper()
+    for seed in range(1, count + 1):
+        if seed not in found:
+            resources.start_training(replace(preset("paper"), seed=seed))
 
 
 def _table(told: list) -> pd.DataFrame:

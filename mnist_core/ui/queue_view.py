@@ -1,4 +1,4 @@
-"""The queue: what trains, what waits for how long, what is paused; one's own and others'."""
+"""The queue: what trains, what waits for how long, what is paused; one's own are marked."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from mnist_core import driving, runs, wording
 from mnist_core.ui import drive, estimates, frame, resources
 
 POLL_SECONDS = 1.0
+IDLE_SECONDS = 3.0  # somebody else may start a run
 
 
 def queue_view() -> None:
     """Draw a line for each run that trains, waits or is paused."""
     active = any(run.active for run in frame.all_runs())
 
-    @st.fragment(run_every=POLL_SECONDS if active else None)
+    @st.fragment(run_every=POLL_SECONDS if active else IDLE_SECONDS)
     def draw() -> None:
+        frame.draw_more()
         found = runs.list_runs()
-        if active and not any(run.active for run in found):
+        if active != any(run.active for run in found):
             st.rerun()
         _draw(found)
 
@@ -47,13 +49,18 @@ def _draw(found: list[runs.Run]) -> None:
         _line(run, f"paused at {run.place}; {run.planned_epochs} epochs are planned")
 
 
+def _see(run: runs.Run) -> runs.Run:
+    st.session_state["train"] = "Studio"
+    return run
+
+
 def _line(run: runs.Run, said: str) -> None:
     own = run.id in resources.own_runs()
     with st.container(key=f"queue_{run.id}", horizontal=True, vertical_alignment="center"):
         mark = frame.STATE_MARKS[run.state]
         st.markdown(f"{mark} **{wording.verbatim(run.title)}**", width=240)
-        st.caption(f"{said} · {'yours' if own else 'somebody else’s'}", width="stretch")
-        st.button("See", key=f"see_{run.id}", on_click=drive.press, args=(lambda: run,))
+        st.caption(f"{said} · yours" if own else said, width="stretch")
+        st.button("See", key=f"see_{run.id}", on_click=drive.press, args=(_see, run))
         if run.state == "paused":
             st.button(
                 "Resume", key=f"go_on_{run.id}", on_click=drive.press, args=(driving.resume, run)

@@ -7,6 +7,7 @@ import pytest
 expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright").expect
 
 TRAINING_SECONDS = 60_000  # ms: about 5 s, and several times that on a busy machine
+LONG = "train?epochs=200&layers=dense-512"  # lasts until it is stopped
 CURSOR = ".st-key-cursor input[type=range]"
 CAPTION = ".st-key-cursor output"
 
@@ -47,11 +48,26 @@ def stand_still(page):
     expect(app).to_have_attribute("data-test-script-state", "notRunning")
 
 
-def press(page, key):
+def press(page, label):
     """Press a button of the run; "Stop" would also name one that Streamlit shows at times."""
     stand_still(page)
-    page.locator(f".st-key-{key} button").click()
+    page.locator(".st-key-drive").get_by_role("button", name=label, exact=True).click()
+
+
+def status(page):
+    """Return the line above the run's buttons."""
+    return page.get_by_test_id("stProgress")
 
 
 def expect_state(page, state, timeout=15_000):
-    expect(page.locator(".st-key-run_status")).to_contain_text(state, timeout=timeout)
+    expect(status(page)).to_contain_text(state, timeout=timeout)
+
+
+def begin(page):
+    """Start what the form says, and return the run once it trains."""
+    stand_still(page)
+    before = page.url
+    page.get_by_role("button", name="Start training").click()
+    expect(page).not_to_have_url(before)
+    expect_state(page, re.compile(", step|of training"), TRAINING_SECONDS)
+    return run_of(page)

@@ -11,7 +11,9 @@ import pytest
 from .conftest import wait_for
 from .page import (
     CAPTION,
+    LONG,
     TRAINING_SECONDS,
+    begin,
     expect_state,
     is_marked,
     mark,
@@ -20,30 +22,13 @@ from .page import (
     press,
     run_of,
     stand_still,
+    status,
 )
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright").expect
 
 PAGES = ("Home", "Browse", "Train", "Evaluate", "Mistakes")
 SIZES = ((1440, 900), (1280, 720), (390, 844))
-
-
-def train_long(page):
-    """Start a training that lasts until it is stopped: 512 hidden units, 200 epochs."""
-    stand_still(page)
-    if not page.get_by_label("Epochs", exact=True).is_visible():
-        page.get_by_text("Hyperparameters", exact=True).click()
-    for label, value in (("Units of layer 1", "512"), ("Epochs", "200")):
-        field = page.get_by_label(label, exact=True)
-        field.fill(value)
-        field.press("Enter")
-    expect(page.get_by_text("407,050 parameters")).to_be_visible()
-    stand_still(page)
-    before = page.url
-    page.get_by_role("button", name="Start training").dblclick()
-    expect(page).not_to_have_url(before)
-    expect(page.locator(".st-key-run_status")).to_contain_text("of 200", timeout=TRAINING_SECONDS)
-    return run_of(page)
 
 
 def epochs_on_disk(server, run):
@@ -68,14 +53,19 @@ def test_a_cold_deep_link_opens_inside_the_frame(visit):
 def test_the_papers_run_ends_beside_the_papers_figures(visit, paper_run):
     page = visit(f"train?run={paper_run}")
     expect_state(page, "completed at epoch 5")
-    expect(page.get_by_text("Beside the paper")).to_be_visible()
-    expect(plot(page, "curve_accuracy").locator(".legend")).to_contain_text("paper")
+    expect(plot(page, "curve_accuracy").locator(".legend")).to_contain_text("the paper")
+    page.get_by_role("radio", name="The paper").click()
+    expect(page.get_by_text("1 seed trained")).to_be_visible()
+    expect(page.get_by_text("train at least three seeds")).to_be_visible()
 
 
 def test_a_run_is_watched_live_stopped_and_resumed(visit, server, paper_run):
-    page = visit("train")
+    page = visit(LONG)
     before = set(server.run_ids())
-    run = train_long(page)
+    stand_still(page)
+    page.get_by_role("button", name="Start training").dblclick()
+    expect_state(page, "of 200", TRAINING_SECONDS)
+    run = run_of(page)
     assert set(server.run_ids()) - before == {run}  # a double click starts one
 
     # The charts are updated in place, and a zoom is kept.
@@ -104,17 +94,16 @@ def test_a_run_is_watched_live_stopped_and_resumed(visit, server, paper_run):
     page.reload()
     second = visit(f"train?run={run}")
     for each in (page, second):
-        expect(each.locator(".st-key-stop")).to_be_visible()
-        status = each.locator(".st-key-run_status")
-        expect(status).to_contain_text("of 200")
-        expect(status).not_to_have_text(status.text_content())  # it goes on
+        expect(each.get_by_role("button", name="Pause")).to_be_visible()
+        expect_state(each, "of 200")
+        expect(status(each)).not_to_have_text(status(each).text_content())  # it goes on
         assert run_of(each) == run
 
     # Stop, from the second browser, in the middle of an epoch.
     if server.full:  # the built-in digits' epoch is one or two chunks long
         middle = lambda: 0.1 < epochs_on_disk(server, run) % 1 < 0.6  # noqa: E731
         wait_for(middle, 20, "the middle of an epoch")
-    press(second, "stop")
+    press(second, "Stop")
     wait_for(lambda: server.status(run)["state"] == "stopped", 10, "the stop")
     folder = server.runs / run
     asked, done = ((folder / name).stat().st_mtime for name in ("control.json", "status.json"))
@@ -127,10 +116,10 @@ def test_a_run_is_watched_live_stopped_and_resumed(visit, server, paper_run):
     assert moment % 1 or not server.full
 
     # Resume goes on from there.
-    press(second, "resume")
+    press(second, "Resume")
     expect_state(second, "of 200")
     wait_for(lambda: epochs_on_disk(server, run) > moment + 0.2, 20, "the resumed training")
-    press(second, "stop")
+    press(second, "Stop")
     expect_state(second, "stopped")
 
 
@@ -149,8 +138,8 @@ def zoom(page, chart):
 
 
 def test_a_killed_trainer_leaves_an_interrupted_run_that_goes_on(visit, server, paper_run):
-    page = visit("train")
-    run = train_long(page)
+    page = visit(LONG)
+    run = begin(page)
     wait_for(lambda: epochs_on_disk(server, run) > 0.2, 20, "the middle of an epoch")
     trainer = psutil.Process(server.status(run)["pid"])
     assert trainer in server.children()
@@ -158,12 +147,12 @@ def test_a_killed_trainer_leaves_an_interrupted_run_that_goes_on(visit, server, 
     expect_state(page, "interrupted", 10_000)
     expect(page.locator(".st-key-run_notice")).to_contain_text("The training process ended")
     reached = epochs_on_disk(server, run)
-    press(page, "resume")
-    expect(page.locator(".st-key-stop")).to_be_visible()
+    press(page, "Resume")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
     expect_state(page, "of 200", TRAINING_SECONDS)
     assert server.status(run)["pid"] != trainer.pid
     wait_for(lambda: epochs_on_disk(server, run) > int(reached) + 0.2, 20, "the resumed training")
-    press(page, "stop")
+    press(page, "Stop")
     expect_state(page, "stopped")
 
 

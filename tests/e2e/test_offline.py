@@ -6,8 +6,8 @@ import psutil
 import pytest
 
 from .conftest import wait_for
-from .page import expect_state, press
-from .test_main_path import epochs_on_disk, train_long
+from .page import LONG, begin, expect_state, press
+from .test_main_path import epochs_on_disk
 
 expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright").expect
 
@@ -29,16 +29,16 @@ def test_the_first_visit_works_on_the_built_in_digits(visit_offline):
 
 def test_one_press_stops_a_run_whose_epochs_rush_by(visit_offline, offline_server):
     """A press is not lost when an epoch has ended since the buttons were drawn."""
-    page = visit_offline("train")
-    run = train_long(page)
+    page = visit_offline(LONG)
+    run = begin(page)
     wait_for(lambda: epochs_on_disk(offline_server, run) > 3, 20, "some epochs")
-    press(page, "stop")
+    press(page, "Stop")
     expect_state(page, "stopped", 8_000)
 
 
 def test_a_killed_server_leaves_nothing_running_and_its_runs(visit_offline, offline_server):
-    page = visit_offline("train")
-    run = train_long(page)
+    page = visit_offline(LONG)
+    run = begin(page)
     wait_for(lambda: epochs_on_disk(offline_server, run) > 1, 20, "an epoch")
     trainer = psutil.Process(offline_server.status(run)["pid"])
     page.goto("about:blank")  # its dropped connection would be an error in the console
