@@ -236,7 +236,7 @@ class _Program:
             )
         if config.validation_share:
             validation = [
-                "# One array, as in the recording: an image's place decides its last digits.",
+                "# One array, as in the recording: last digits may depend on an image's place.",
                 "x_exam, y_val = np.concatenate([x_test, x_train[held_out]]), y_train[held_out]",
             ]
         lines, labels = [chosen, *validation], "y_train"
@@ -439,7 +439,7 @@ def loss_and_accuracy(images, labels):
 
     There may be more images than labels: the labels are those of the last images.
     """
-    # Batches of one size, the last filled up with zeros: the size, too, decides the last digits.
+    # Batches of one size, the last filled up with zeros: the size decides the last digits.
     filling = np.zeros((-len(images) % $batch, 28, 28), "uint8")
     padded = np.concatenate([images, filling])
     sums = no_softmax.predict(padded, batch_size=$batch, verbose=0)[: len(images)]

@@ -20,7 +20,10 @@ from mnist_core.layers import AveragePool, Conv, Dense, Dropout, MaxPool, conv_s
 from mnist_core.optimizers import OPTIMIZERS
 
 FIGURES = ("loss", "accuracy", "val_loss", "val_accuracy")
-DENSE = TrainConfig(layers=dense_stack((24, 12), "relu", 0.25), epochs=2, batch_size=37)
+DENSE = TrainConfig(
+    layers=dense_stack((24, 12), "relu", 0.25), epochs=2, batch_size=37, loss="mean_squared_error",
+    optimizer="rmsprop",
+)  # fmt: skip
 CONV = TrainConfig(
     layers=(Conv(4, 5, 2), Dropout(0.0), Conv(6, 3, batch_norm=False), MaxPool(2), Dropout(0.3)),
     epochs=2, batch_size=48, schedule="cosine", learning_rate=0.01, validation_share=0.1,
@@ -31,7 +34,6 @@ MOVED = TrainConfig(
     training_size=230, validation_share=0.2, schedule="step", drop_every=1, optimizer="nesterov",
     learning_rate=0.02,
 )  # fmt: skip
-SQUARES = replace(DENSE, loss="mean_squared_error", optimizer="rmsprop")
 BY_HAND = TrainConfig(
     layers=dense_stack((24,), "elu", 0.2), epochs=30, batch_size=40, schedule="cosine",
     learning_rate=0.02, validation_share=0.3, patience=1, stop_metric="val_accuracy",
@@ -51,9 +53,13 @@ def own_data(small, tmp_path_factory):
 
 @pytest.fixture
 def record(root, own_data, monkeypatch):
-    """Record a run in chunks of three batches; `rates` are set by hand after so many batches."""
+    """Record a run in chunks of three batches.
 
-    def record(config, gone=lambda: None, rates=None, stop_after=None):
+    `rates` are set by hand after so many batches. It may be interrupted after its second chunk and
+    resumed, and stopped by hand after so many batches.
+    """
+
+    def record(config, rates=None, interrupted=False, stop_after=None):
         monkeypatch.setattr(compiling, "CHUNK_IMAGES", 3 * config.batch_size)
         run = runs.create(config, own_data.describe(), root)
 
@@ -63,7 +69,15 @@ def record(root, own_data, monkeypatch):
             if line["step"] == stop_after:
                 driving.stop(runs.read(run.id, root))
 
-        return training.train(runs.claim(root, run.id), own_data, gone=gone, report=report)
+        def train(gone):
+            return training.train(runs.claim(root, run.id), own_data, gone=gone, report=report)
+
+        if interrupted:
+            asked = iter(range(100))  # first before the first chunk
+            broken = train(lambda: "the test said so" if next(asked) == 2 else None)
+            assert (broken.state, broken.status["step"]) == ("interrupted", 6)
+            driving.resume(broken)
+        return train(lambda: None)
 
     return record
 
@@ -103,16 +117,6 @@ def written(run, tmp_path):
     return file
 
 
-def test_a_resumed_dense_run_with_dropout_and_a_partial_batch(record, own_data, tmp_path):
-    asked = iter(range(10**6))
-    run = record(DENSE, gone=lambda: "the test said so" if next(asked) >= 3 else None)
-    assert run.state == "interrupted" and run.position % 1
-    driving.resume(run)
-    run = training.train(runs.claim(run.path.parent, run.id), own_data)
-    assert run.state == "completed"
-    assert_repeats(run, run_alone(written(run, tmp_path), own_data.source, "--json"))
-
-
 def test_a_convolutional_run_with_held_out_images_and_a_cosine(record, own_data, tmp_path):
     run = record(CONV)
     assert_repeats(run, run_alone(written(run, tmp_path), own_data.source, "--json"))
@@ -124,13 +128,17 @@ def test_moved_images_wrong_labels_and_weight_decay(record, own_data, tmp_path):
     assert_repeats(run, run_alone(written(run, tmp_path), own_data.source, "--json"))
 
 
-def test_rates_set_by_hand_in_a_run_stopped_within_an_epoch(record, own_data, tmp_path):
-    run = record(SQUARES, rates={3: 0.01, 9: 0.0004, 14: 0.1}, stop_after=17)
-    assert recorded_rates(run) == {3: 0.01, 9: 0.0004, 14: 0.1}
+def test_a_resumed_dense_run_with_rates_set_by_hand_and_a_stop_within_an_epoch(
+    record, own_data, tmp_path
+):
+    rates = {3: 0.01, 9: 0.0004, 14: 0.1}
+    run = record(DENSE, rates, interrupted=True, stop_after=17)
+    assert recorded_rates(run) == rates
     assert (run.state, run.steps_per_epoch, len(run.history()["loss"])) == ("stopped", 11, 1)
     source = script.as_script(run)
     assert "The recording ends within epoch 2." in source
-    assert "14: 0.1" not in source  # that is in the epoch which is not repeated
+    assert "    9: 0.0004,\n" in source
+    assert "    14: 0.1,\n" not in source  # that is in the epoch which is not repeated
     assert_repeats(run, run_alone(written(run, tmp_path), own_data.source, "--json"))
 
 
@@ -251,7 +259,6 @@ def test_ruff_would_write_it_so(root, small, tmp_path):
     ruff = shutil.which("ruff")
     if not ruff:
         pytest.skip("needs ruff")
-    long = "he_normal"
     layers = (
         Conv(128, 11, 2, "gelu", False, "valid", 0.00012), Conv(8, 1, 1, "elu", True),
         AveragePool(2), MaxPool(2), Dropout(0.25), Dense(2000, "sigmoid", False, 1e-05),
@@ -260,10 +267,10 @@ def test_ruff_would_write_it_so(root, small, tmp_path):
     odd = 0.1 + 0.2
     configs = [
         TrainConfig(),
-        replace(CONV, layers=layers, initializer=long, optimizer="nesterov"),
+        replace(CONV, layers=layers, initializer="he_normal", optimizer="nesterov"),
         replace(MOVED, shift=odd, rotate=odd, zoom=odd, label_noise=odd, validation_share=odd),
         replace(BY_HAND, learning_rate=1e-05 / 3, warm_up=0.0),
-        *(replace(SQUARES, optimizer=name, schedule="step") for name in OPTIMIZERS),
+        *(replace(DENSE, optimizer=name, schedule="step") for name in OPTIMIZERS),
         TrainConfig(layers=conv_stack((8,), "relu", 0.1), seed=2**31 - 1),
         TrainConfig(layers=(), initializer="zeros"),
     ]

@@ -135,9 +135,9 @@ def drive_button(at, key):
     return next((button for button in at.button if button.key == key), None)
 
 
-def level_box(at, name):
-    """Return the box for a run's learning rate or pace."""
-    (found,) = (each for each in at.selectbox if str(each.key).startswith(f"drive_{name}_"))
+def level(at, name):
+    """Return the menu of a run's learning rate ("rate") or its pace."""
+    (found,) = (each for each in at.menu_button if str(each.key).startswith(f"drive_{name}_"))
     return found
 
 
@@ -707,9 +707,9 @@ def test_a_button_that_cannot_act_is_off_and_says_why(state, root, small, tiny_c
     for each in drawn.values():
         assert bool(each.help) == each.disabled
     for name in ("rate", "pace"):
-        level = level_box(at, name)
-        assert level.disabled == (state == "diverged")
-        assert not level.disabled or "diverged" in level.help
+        menu = level(at, name)
+        assert menu.proto.disabled == (state == "diverged")
+        assert not menu.proto.disabled or "diverged" in menu.help
 
 
 @pytest.mark.parametrize(
@@ -765,37 +765,41 @@ def test_more_epochs_can_be_added_again(recorded):
 def test_learning_rate_and_pace_set_the_level(root, small, tiny_config):
     run = in_state(root, small, tiny_config, "running")
     at = start("train")
-    assert level_box(at, "rate").value == 0.001 and level_box(at, "pace").value == 0
-    level_box(at, "rate").set_value(0.02).run()
-    level_box(at, "pace").set_value(10).run()
+    assert level(at, "rate").label == "rate 0.001" and level(at, "pace").label == "full speed"
+    level(at, "rate").click(0.02).run()
+    level(at, "pace").click(10).run()
     control = runs.read(run.id).control
     assert (control["learning_rate"], control["pace"]) == (0.02, 10)
-    level_box(at, "pace").set_value(0).run()
+    level(at, "pace").click(0).run()
     assert runs.read(run.id).control["pace"] is None
-    assert not at.exception and level_box(at, "rate").value == 0.02
+    assert not at.exception
+    assert level(at, "rate").label == "rate 0.02" and level(at, "pace").label == "full speed"
     assert runs.read(run.id).state == "running"
 
 
 def test_the_last_of_two_viewers_is_obeyed_and_both_see_it(root, small, tiny_config):
     run = in_state(root, small, tiny_config, "running")
     one, other = start("train"), start("train")
-    level_box(one, "pace").set_value(10).run()
+    level(one, "pace").click(10).run()
     other.run()
-    assert level_box(other, "pace").value == 10
-    level_box(other, "pace").set_value(2).run()
-    level_box(other, "rate").set_value(0.1).run()
+    assert level(other, "pace").label == "10 batches/s"
+    level(other, "pace").click(2).run()
+    level(other, "rate").click(0.1).run()
     for _ in range(2):  # to look is not to set
         one.run()
     for each in (one, other):
-        assert level_box(each, "pace").value == 2 and level_box(each, "rate").value == 0.1
+        assert level(each, "pace").label == "2 batches/s"
+        assert level(each, "rate").label == "rate 0.1"
     control = runs.read(run.id).control
     assert (control["pace"], control["learning_rate"], control["revision"]) == (2, 0.1, 3)
 
 
-def test_a_rate_of_a_schedule_is_its_peak(root, small, tiny_config):
-    in_state(root, small, replace(tiny_config, schedule="cosine"), "running")
+def test_levels_that_no_menu_offers_are_shown(root, small, tiny_config):
+    run = in_state(root, small, replace(tiny_config, schedule="cosine"), "running")
+    driving.set_control(run, learning_rate=0.0042, pace=7)
     at = start("train")
-    assert "peak rate 0.001" in level_box(at, "rate").options
+    assert level(at, "rate").label == "peak rate 0.0042"
+    assert level(at, "pace").label == "7 batches/s"
 
 
 def test_a_press_on_a_run_deleted_meanwhile_is_explained(root, small, tiny_config):

@@ -70,38 +70,36 @@ def _more(run: runs.Run) -> None:
 
 def _rate(run: runs.Run) -> None:
     """Draw the learning rate, which can be changed while the run trains."""
-    asked = run.control["learning_rate"] or run.config.learning_rate
-    ended = run.state == "diverged"
-    about = "Learning rate: a change while it trains is marked on the curve"
+    now = run.control["learning_rate"] or run.config.learning_rate
     peak = "" if run.config.schedule == "constant" else "peak "
-    options, key = form_fields.ladder(asked), _key("rate", run)
-    st.selectbox(
-        "Learning rate", options, options.index(asked), key=key, width=150, disabled=ended,
-        format_func=lambda rate: f"{peak}rate {rate:g}", label_visibility="collapsed",
-        help=DEAD if ended else about,
-        on_change=press, args=(_set_rate, run, key),
-    )  # fmt: skip
+    about = "Learning rate: a change while it trains is marked on the curve"
+    _level(
+        f"{peak}rate {now:g}", form_fields.ladder(now), "{:g}".format, "rate", _set_rate, about, run
+    )
 
 
 def _pace(run: runs.Run) -> None:
     """Draw slow motion: so few batches a second that each can be seen."""
-    options, key = list(PACES), _key("pace", run)
-    level = run.control["pace"] if run.control["pace"] in PACES else 0
-    st.selectbox(
-        "Pace", options, options.index(level), key=key, width=150, format_func=PACES.get,
-        label_visibility="collapsed", disabled=run.state == "diverged",
-        help=DEAD if run.state == "diverged" else "Slow motion: so few batches a second",
-        on_change=press, args=(_set_pace, run, key),
-    )  # fmt: skip
+    now = run.control["pace"] or 0
+    label = PACES.get(now, f"{now:g} batches/s")
+    about = "Slow motion: so few batches a second"
+    _level(label, list(PACES), PACES.get, "pace", _set_pace, about, run)
 
 
-def _key(name: str, run: runs.Run) -> str:
-    """Return a widget's key that is new with each press, so that it begins at what holds now.
+def _level(
+    label: str, options: list, written: Callable, name: str, action: Callable, about: str,
+    run: runs.Run,
+) -> None:  # fmt: skip
+    """Draw a menu of levels, named by the one that holds.
 
-    One that is set anew instead could miss it where two drawings reach the browser at once, and
-    send its old value as if somebody had chosen it.
+    Not a selectbox: a browser sends what its boxes show whenever it asks for the page, also what it
+    has not heard yet that another viewer changed, and that would count as chosen.
     """
-    return f"drive_{name}_{run.id}_{run.control['revision']}"
+    key, dead = f"drive_{name}_{run.id}", run.state == "diverged"
+    st.menu_button(
+        label, options, key=key, format_func=written, disabled=dead, help=DEAD if dead else about,
+        on_click=press, args=(action, run, key),
+    )  # fmt: skip
 
 
 def _set_rate(run: runs.Run, key: str) -> None:

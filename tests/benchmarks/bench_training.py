@@ -76,7 +76,7 @@ def headless(mnist: str, preset: str, seed: int = 1) -> dict:
 def on_the_page(mnist: str, warm: bool) -> float:
     """Start the paper's training by its button; return the recorded seconds."""
     with (
-        tempfile.TemporaryDirectory() as folder,
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         serve(Path(folder), mnist) as (url, _),
         browse() as page,
     ):
