@@ -7,6 +7,7 @@ import io
 import numpy as np
 import pandas as pd
 
+from mnist_core.data import Dataset
 from mnist_core.evaluation import Evaluation
 from mnist_core.selection import Subset
 
@@ -88,3 +89,13 @@ def confusion(evaluation: Evaluation) -> bytes:
         columns=[f"predicted {digit}" for digit in range(10)],
     )
     return frame.to_csv().encode()
+
+
+def as_npz(dataset: Dataset) -> bytes:
+    """Return a dataset as a compressed .npz in Keras's layout: x_train, y_train, x_test, y_test."""
+    file = io.BytesIO()
+    train, test = dataset.train, dataset.test
+    np.savez_compressed(
+        file, x_train=train.images, y_train=train.labels, x_test=test.images, y_test=test.labels
+    )
+    return file.getvalue()

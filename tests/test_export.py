@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from mnist_core import export
+from mnist_core import data, export
 from mnist_core.data import Dataset, Split
 from mnist_core.selection import Subset
 
@@ -127,3 +127,11 @@ def test_the_table_has_a_line_for_each_image(small):
 def test_the_table_of_no_images_has_a_heading(small):
     text = export.table(Subset(small, MIXED[:0])).decode()
     assert text.splitlines() == ["split,index,label"]
+
+
+def test_a_dataset_comes_back_from_its_npz(small, tmp_path):
+    file = tmp_path / "data.npz"
+    file.write_bytes(export.as_npz(small))
+    again = data.open_source(str(file))
+    for ours, theirs in ((again.train, small.train), (again.test, small.test)):
+        assert (ours.images == theirs.images).all() and (ours.labels == theirs.labels).all()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from mnist_core import config, runs, script, wording
-from mnist_core.ui import drive, form, frame
+from mnist_core import config, export, runs, script, wording
+from mnist_core.data import MNIST_FINGERPRINT
+from mnist_core.ui import drive, form, frame, resources
 
 LONGEST = 60  # letters of a name
 
@@ -69,7 +70,22 @@ def _code(run: runs.Run) -> None:
                 "Notebook", notebook, script.file_name(run, "ipynb"), "application/x-ipynb+json",
                 on_click="ignore", icon=":material/download:", key="notebook",
             )  # fmt: skip
+            if run.dataset.get("fingerprint") != MNIST_FINGERPRINT:
+                _data(run)
         st.code(source, language="python", height=320)
+
+
+def _data(run: runs.Run) -> None:
+    """Offer the data that the program needs where they are not MNIST, which Keras can load."""
+    try:
+        dataset = resources.dataset_of(run)
+    except runs.RunsError as error:
+        st.caption(wording.verbatim(str(error)))
+        return
+    st.download_button(
+        "Its data", export.as_npz(dataset), "data.npz", "application/octet-stream",
+        on_click="ignore", icon=":material/download:", key="script_data",
+    )  # fmt: skip
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

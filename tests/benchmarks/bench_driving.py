@@ -63,10 +63,8 @@ def one_round(url: str, page, seed: int) -> dict[str, float]:
     found = {"Start → first point": first_point(page)}
     says(page, "epoch 1 of")
     time.sleep(2)
-    page.locator(".st-key-drive .stSelectbox").first.click()
-    page.keyboard.type("0.0005")
-    time.sleep(0.3)
-    page.keyboard.press("Enter")
+    page.locator(".st-key-drive").get_by_role("button", name="rate ").first.click()
+    page.get_by_test_id("stMenuButtonBody").get_by_text("0.0005", exact=True).click()
     found["new learning rate"] = says(page, "learning rate 0.0005")
     press(page, "Pause")
     found["pause"] = says(page, "paused")
