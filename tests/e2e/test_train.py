@@ -31,9 +31,10 @@ PACES = ["full speed", "50 batches/s", "10 batches/s", "2 batches/s"]
 
 def begin_slowly(page, how="slow motion, 2 batches a second"):
     stand_still(page)
+    before = page.url.partition("run=")[2]
     page.get_by_role("button", name="Slowly").click()
     page.get_by_role("menuitem", name=how).click()
-    page.wait_for_url("**run=**")
+    page.wait_for_url(lambda url: "run=" in url and url.partition("run=")[2] != before)
     return run_of(page)
 
 
