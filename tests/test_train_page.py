@@ -1045,10 +1045,27 @@ def test_the_program_of_a_run_is_offered(recorded):
     at = start("train")
     assert not at.code and not at.download_button  # it is written only once it is asked for
     open_code(at)
-    assert [each.label for each in at.download_button] == ["Script", "Notebook"]
+    assert [each.label for each in at.download_button] == ["Script", "Notebook", "Its data"]
     (source,) = [each.value for each in at.code]
     compile(source, "script", "exec")
-    assert "import keras" in source and "mnist_core" not in source
+    assert "import keras" in source and "mnist_core" not in source and "“tiny”" in source
+    runs.describe(recorded, "another name", "")
+    assert "“another name”" in at.run().code[0].value
+
+
+def test_mnist_needs_not_be_offered_beside_a_program(root, like_mnist, tiny_config):
+    write_run(root, like_mnist, tiny_config)
+    at = open_code(start("train"))
+    assert [each.label for each in at.download_button] == ["Script", "Notebook"]
+
+
+def test_a_program_without_its_data_is_offered_all_the_same(recorded):
+    told = json.loads((recorded.path / "config.json").read_text())
+    told["dataset"] |= {"fingerprint": "another", "source": "/nowhere.npz"}
+    (recorded.path / "config.json").write_text(json.dumps(told))
+    at = open_code(start("train"))
+    assert [each.label for each in at.download_button] == ["Script", "Notebook"]
+    assert "cannot be read any more" in words(at)
 
 
 def test_a_run_without_a_complete_epoch_has_no_program_yet(root, small, tiny_config):

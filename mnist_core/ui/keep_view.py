@@ -53,7 +53,7 @@ def _code(run: runs.Run) -> None:
         if not opened.open:
             return
         try:
-            source, notebook = _written(run.id, run.status.get("step"), run)
+            source, notebook = _written(run.id, run.status.get("step"), run.title, run)
         except runs.RunsError as error:
             st.write(str(error))
             return
@@ -89,7 +89,7 @@ def _data(run: runs.Run) -> None:
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def _written(run_id: str, step: int, _run: runs.Run) -> tuple[str, str]:
+def _written(run_id: str, step: int, title: str, _run: runs.Run) -> tuple[str, str]:
     return script.as_script(_run), script.as_notebook(_run)
 
 
