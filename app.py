@@ -15,3 +15,4 @@ found = frame.resolve()
 frame.transport(found)  # drawn at the bottom, but first: the page shows where the cursor stands
 page.run()
 resources.keep_trainer()
+resources.spare_the_collector()

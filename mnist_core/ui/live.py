@@ -11,16 +11,18 @@ import streamlit as st
 from mnist_core import runs, wording
 from mnist_core.ui import curves_view, drive, frame, keep_view, network_view, notices, resources
 
-POLL_SECONDS = 0.5
+POLL_SECONDS = 0.5  # status and curves
+INSIDE_SECONDS = 1.0  # all else: a glimpse of the network is not written more often
 IDLE_SECONDS = 3.0
-FRAME_SECONDS = 3.0  # the cursor at the bottom follows new epochs at most so often
+FRAME_SECONDS = 5.0  # the cursor at the bottom follows new epochs at most so often
 
 
 def studio(run_id: str, beside) -> None:
     """Draw a run, its twenty digits into `beside`; while it is queued or running, again and again.
 
-    Only this part of the page is drawn again; all of it when the run's state changes, and now and
-    then for the frame's epochs.
+    Only these parts of the page are drawn again; all of it when the run's state changes, and now
+    and then for the frame's epochs. A training shares the machine with whoever watches it: what is
+    seen changes little in half a second is drawn less often.
     """
     try:
         run = runs.read(run_id)
@@ -42,13 +44,23 @@ def studio(run_id: str, beside) -> None:
             st.rerun()
         if now.state == "queued":
             resources.keep_trainer()
-        _panel(now)
+        _progress(now)
+        if not run.active:  # one part: an option below the curves draws them anew
+            _details(now)
 
     draw()
+    if run.active:
+        _live_details(run_id)
     with beside:
         _digits(run_id, run.active)
     if not run.active:
         _listen(run)
+
+
+@st.fragment(run_every=INSIDE_SECONDS)
+def _live_details(run_id: str) -> None:
+    with contextlib.suppress(runs.RunsError):  # deleted: the curves' part says so
+        _details(runs.read(run_id))
 
 
 def _listen(run: runs.Run) -> None:
@@ -65,7 +77,7 @@ def _listen(run: runs.Run) -> None:
 
 
 def _digits(run_id: str, active: bool) -> None:
-    @st.fragment(run_every=2 * POLL_SECONDS if active else None)
+    @st.fragment(run_every=INSIDE_SECONDS if active else None)
     def draw() -> None:
         if seen := _glance(run_id):
             network_view.watched_digits(seen)
@@ -82,11 +94,15 @@ def _glance(run_id: str) -> network_view.Glance | None:
         return None
 
 
-def _panel(run: runs.Run) -> None:
+def _progress(run: runs.Run) -> None:
     _status(run)
     with st.container(key="run_notice"):
         _notice(run)
     curves_view.curves(run)
+
+
+def _details(run: runs.Run) -> None:
+    frame.draw_more()
     with st.container(horizontal=True, key="below_curves"):
         curves_view.options(run)
         keep_view.keep(run)

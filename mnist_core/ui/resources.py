@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
+import sys
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from mnist_core.config import TrainConfig
 from mnist_core.evaluation import Evaluation, log_softmax
 from mnist_core.selection import Subset, ids_of
 from mnist_core.ui import data_store
+
+_seen_modules: dict[str, int] = {}  # how many were imported when spare_the_collector() last froze
 
 ANSWER_SECONDS = 90.0
 WARM_AFTER = 2.0  # seconds: the first page draws before TensorFlow is loaded
@@ -205,6 +209,18 @@ def start_training(config: TrainConfig, **how) -> runs.Run:
     started.setdefault("own", set()).add(run.id)
     keep_trainer()
     return run
+
+
+def spare_the_collector() -> None:
+    """Leave what is imported by now out of the garbage collection; call it at a page's end.
+
+    Streamlit collects after every run of a page or fragment. With Plotly's and pandas' objects
+    that takes 30 to 100 ms, more than most of our runs take themselves.
+    """
+    if len(sys.modules) != _seen_modules.get("count"):
+        gc.collect()
+        gc.freeze()
+        _seen_modules["count"] = len(sys.modules)
 
 
 def keep_trainer() -> None:
