@@ -141,7 +141,7 @@ def browser():
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
     if not CHROMIUM.exists():
         pytest.skip(f"needs {CHROMIUM}")
-    sync_api.expect.set_options(timeout=15_000)
+    sync_api.expect.set_options(timeout=30_000)  # for a busy machine
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         yield browser
@@ -194,7 +194,7 @@ class Visit:
             **({"viewport": {"width": 1280, "height": 720}} | context)
         )
         self.page = self.context.new_page()
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(30_000)
         self.url = server.url
         self.complaints: list[str] = []
         self.outside: list[str] = []

@@ -43,9 +43,12 @@ def run_of(page):
 
 
 def stand_still(page):
-    """Wait until the page is drawn: no finger is as quick as a test."""
-    app = page.locator("[data-test-script-state]")
-    expect(app).to_have_attribute("data-test-script-state", "notRunning")
+    """Wait until the page is drawn: no finger is as quick as a test.
+
+    Looked at often: on a busy machine a page that follows a training rests only for moments.
+    """
+    idle = "document.querySelector('[data-test-script-state=notRunning]')"
+    page.wait_for_function(idle, polling=20, timeout=60_000)
 
 
 def press(page, label):
@@ -59,7 +62,7 @@ def status(page):
     return page.get_by_test_id("stProgress")
 
 
-def expect_state(page, state, timeout=15_000):
+def expect_state(page, state, timeout=30_000):
     expect(status(page)).to_contain_text(state, timeout=timeout)
 
 

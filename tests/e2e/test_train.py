@@ -26,7 +26,6 @@ from .page import (
 expect = pytest.importorskip("playwright.sync_api", reason="needs Playwright").expect
 
 SHORT = "train?batch_size=64&epochs=2&layers=dense-64"
-PACES = ["full speed", "50 batches/s", "10 batches/s", "2 batches/s"]
 
 
 def begin_slowly(page, how="slow motion, 2 batches a second"):
@@ -185,7 +184,7 @@ def test_the_network_is_seen_from_inside_while_it_learns_and_afterwards(visit, s
             seen[key].add(plot(page, key).evaluate(script))
         return min(map(len, (told, *seen.values()))) >= 3
 
-    wait_for(all_moved, 30, "three pictures of the network")
+    wait_for(all_moved, 60, "three pictures of the network")
     press(page, "Stop")
     expect_state(page, "stopped")
     assert all(is_marked(plot(page, key)) for key in pictures)  # in place
@@ -199,7 +198,8 @@ def test_the_network_is_seen_from_inside_while_it_learns_and_afterwards(visit, s
     page.wait_for_url("**epoch=0**")
     expect(digits).to_contain_text("test digits before training")
     assert int(re.search(r"(\d+) right", digits.inner_text())[1]) < 10  # it guesses
-    assert plot(page, "live_confusion").evaluate(pictures["live_confusion"]) != confusion
+    shown = lambda: plot(page, "live_confusion").evaluate(pictures["live_confusion"])  # noqa: E731
+    wait_for(lambda: shown() != confusion, 15, "the confusions of the untrained network")
     slider.press("ArrowRight")
     expect(digits).to_contain_text("test digits at epoch 1:")
     stand_still(page)
