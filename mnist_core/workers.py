@@ -33,10 +33,11 @@ MAX_BYTES = 1.6e9  # a trainer larger than this is replaced before the next run
 GRACE_SECONDS = 4.0  # after the parent's end, to checkpoint
 PROJECT = Path(__file__).resolve().parent.parent
 
-_lock = threading.Lock()
+_lock = threading.RLock()
 _trainers: dict[Path, subprocess.Popen] = {}
 _executors: dict[str, Any] = {}  # "answering", "analysing": loky.ProcessPoolExecutor
 _analyses: dict[tuple, Future] = {}
+_measurings: dict[tuple, Future] = {}
 
 
 def trainer_lock(root: Path, timeout: float = 0.0) -> FileLock:
@@ -176,6 +177,38 @@ def ask(function: str, *arguments: Any) -> Future:
     """Ask the answering process for inference.<function>(*arguments); return a Future."""
     with _lock:
         return _submit("answering", _answer, function, *arguments)
+
+
+def measure(path: Path, moment: float, name: str, levels: list[float]) -> Future:
+    """Have levels of a distortion measured for a run (robustness.py); return their Future.
+
+    A question for each level, asked after the one before, so that a pen's questions come between.
+    While they are measured, everybody who asks gets the same Future.
+    """
+    key = (path, moment, name)
+    with _lock:
+        if key not in _measurings or _measurings[key].done():
+            _measurings[key] = Future()
+            _measure_first(_measurings[key], key, levels)
+        return _measurings[key]
+
+
+def _measure_first(whole: Future, key: tuple, levels: list[float]) -> None:
+    """Ask for the first of some levels, and when it is answered for the rest."""
+    if not levels:
+        whole.set_result(None)
+        return
+
+    def answered(one: Future) -> None:
+        if error := one.exception():
+            whole.set_exception(error)
+        else:
+            _measure_first(whole, key, levels[1:])
+
+    try:
+        ask("robustness", *key, levels[0]).add_done_callback(answered)
+    except RuntimeError as error:  # the process cannot be started
+        whole.set_exception(error)
 
 
 def analyse(root: Path, source: str, fingerprint: str, name: str, split: str) -> Future:

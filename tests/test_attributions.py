@@ -1,4 +1,4 @@
-"""What speaks for an answer, against the same networks computed by NumPy alone, in float64."""
+"""What networks answer and what speaks for it, against themselves by NumPy alone, in float64."""
 
 import shutil
 from dataclasses import replace
@@ -16,7 +16,7 @@ CONV = TrainConfig(
 )
 LINEAR = TrainConfig(layers=(), epochs=1)
 ACTIVATIONS = {"relu": lambda x: np.maximum(x, 0), "linear": lambda x: x}
-MAPS = (inference.saliency, inference.occlusion)
+MAPS = (inference.saliency, inference.occlusion, inference.integrated_gradients)
 BLACK = np.zeros((28, 28), np.uint8)
 
 
@@ -114,6 +114,36 @@ def test_the_oracle_computes_the_logits_that_were_recorded(path, small):
     np.testing.assert_allclose(again, recorded, atol=1e-4)
 
 
+@pytest.mark.parametrize("count", [1, 2, 8, 101])
+def test_pixels_are_read_as_the_image_they_are_of(path, small, count):
+    images = small.test.images[:count]
+    pixels = images.astype(np.float32) / 255
+    found = inference.logits_of_pixels(path, last(path), pixels)
+    assert (found.dtype, found.shape) == (np.float32, (count, 10))
+    np.testing.assert_allclose(found, inference.logits(path, last(path), images), atol=1e-4)
+    np.testing.assert_allclose(found, numpy_logits(path, pixels), atol=1e-4)
+
+
+def test_pixels_that_nobody_scaled_are_taken_as_they_are(path, small):
+    pixels = small.test.images[:3].astype(np.float32)
+    found = inference.logits_of_pixels(path, last(path), pixels)
+    np.testing.assert_allclose(found, numpy_logits(path, pixels), rtol=1e-4, atol=1e-2)
+    assert abs(found).max() > 10 * abs(numpy_logits(path, pixels / 255)).max()
+
+
+def test_over_the_moments_a_picture_has_each_moments_logits(conv, small):
+    """Also out of order and twice, and without changing what is asked afterwards."""
+    image = small.test.images[7]
+    alone = {moment: inference.logits(conv, moment, image[None])[0] for moment in (0, 1, 2)}
+    assert abs(alone[1] - alone[2]).max() > 1e-2
+    moments = [2.0, 0.0, 1.0, 1.0]
+    found = inference.logits_over(conv, moments, np.float32(image) / 255)
+    assert (found.dtype, found.shape) == (np.float32, (4, 10))
+    np.testing.assert_allclose(found, [alone[moment] for moment in moments], atol=1e-4)
+    np.testing.assert_array_equal(inference.logits(conv, 2, image[None])[0], alone[2])
+    assert inference.logits_over(conv, [], np.float32(image)).shape == (0, 10)
+
+
 @pytest.mark.parametrize(("index", "answer", "other"), [(0, 3, 8), (50, 0, 9), (100, 7, 1)])
 def test_saliency_is_the_slope_of_central_differences(path, small, index, answer, other):
     image = small.test.images[index]
@@ -146,6 +176,34 @@ def test_occlusion_is_what_blanking_by_hand_takes_away(path, small, index):
     np.testing.assert_allclose([found[place] for place in places], lost, atol=1e-4)
 
 
+@pytest.mark.parametrize(("index", "answer", "other"), [(0, 3, 8), (50, 0, 9)])
+def test_integrated_gradients_are_ink_times_the_mean_slope_on_the_way(
+    path, small, index, answer, other
+):
+    """The slopes by central differences in NumPy, at 50 pictures between black and the image."""
+    image = small.test.images[index]
+    found = inference.integrated_gradients(path, last(path), image, answer, other)
+    pixels, step = image / 255, 1e-6
+    for place in sampled(image, index)[4:10]:  # with ink
+        slopes = []
+        for number in range(50):
+            moved = np.repeat(pixels[None] * (number + 0.5) / 50, 2, axis=0)
+            moved[:, *place] += step, -step
+            change = odds(path, moved, answer, other)
+            slopes.append((change[0] - change[1]) / (2 * step))
+        assert found[place] == pytest.approx(pixels[place] * np.mean(slopes), abs=1e-4)
+
+
+@pytest.mark.parametrize("index", [0, 20, 100])
+def test_integrated_gradients_sum_to_what_the_image_has_more_than_black(path, small, index):
+    image = small.test.images[index]
+    for answer, other in ((3, 8), (0, 7)):
+        found = inference.integrated_gradients(path, last(path), image, answer, other)
+        ink, black = odds(path, np.stack([image, BLACK]) / 255, answer, other)
+        assert found.sum() == pytest.approx(ink - black, rel=0.01, abs=0.01)
+        assert (found[image == 0] == 0).all()
+
+
 def test_occlusion_at_the_edge_reaches_two_pixels_inwards(linear):
     """Only one pixel has ink: just the squares around it that hold it take its share away."""
     for row, column in ((2, 2), (25, 2), (14, 27), (0, 0)):
@@ -161,7 +219,10 @@ def test_of_a_linear_network_the_maps_are_its_weights(linear, small):
         slopes = (file["weights/0"][:, 2] - file["weights/0"][:, 5]).reshape(28, 28)
     image = small.test.images[3]
     np.testing.assert_allclose(inference.saliency(linear, 1, image, 2, 5), slopes, atol=1e-6)
-    summed = np.pad(slopes * (image / 255), 2)
+    shares = slopes * (image / 255)
+    found = inference.integrated_gradients(linear, 1, image, 2, 5)
+    np.testing.assert_allclose(found, shares, atol=1e-5)
+    summed = np.pad(shares, 2)
     windows = np.lib.stride_tricks.sliding_window_view(summed, (5, 5)).sum((2, 3))
     np.testing.assert_allclose(inference.occlusion(linear, 1, image, 2, 5), windows, atol=1e-4)
 
@@ -180,6 +241,7 @@ def test_the_maps_are_float32_and_turn_their_sign_with_the_question(path, small,
 
 def test_a_black_image_has_nothing_to_blank_but_slopes_everywhere(path, linear):
     assert (inference.occlusion(path, last(path), BLACK, 4, 9) == 0).all()
+    assert (inference.integrated_gradients(path, last(path), BLACK, 4, 9) == 0).all()
     assert (inference.saliency(linear, 1, BLACK, 4, 9) != 0).all()
 
 
@@ -228,6 +290,23 @@ def test_without_weights_nothing_can_be_asked(copied, small, attribution):
     shutil.rmtree(copied)
     with pytest.raises(runs.RunsError, match=r"^No readable weights of epoch 0 in "):
         attribution(copied, 0, image, 1, 2)
+
+
+def test_over_moments_of_which_one_has_no_weights_nothing_is_said(copied, small):
+    with pytest.raises(runs.RunsError, match=r"^No readable weights of epoch 0.5 in "):
+        inference.logits_over(copied, [1.0, 0.5], np.float32(BLACK))
+
+
+def test_after_weights_that_do_not_fit_the_network_has_its_own_again(copied, small):
+    """The first array of epoch 0 fits, the second does not: it is not left half changed."""
+    before = inference.logits(copied, 1, small.test.images[:1])
+    with np.load(copied / "weights" / "000.npz") as arrays:
+        weights = dict(arrays)
+    weights["weights/1"] = np.zeros(3, np.float32)
+    recording.write_arrays(copied / "weights" / "000.npz", np.savez, **weights)
+    with pytest.raises(runs.RunsError, match=r"^No readable weights of epoch 0 in "):
+        inference.logits(copied, 0, small.test.images[:1])
+    np.testing.assert_array_equal(inference.logits(copied, 1, small.test.images[:1]), before)
 
 
 @pytest.mark.parametrize("kind", ["empty", "truncated", "text", "too few", "other shapes"])

@@ -12,17 +12,18 @@ PROJECT = Path(__file__).resolve().parent.parent
 FILES = [*PROJECT.glob("*.py"), *PROJECT.glob("pages/*.py"), *PROJECT.glob("mnist_core/**/*.py")]
 # From the bottom up; a module imports from the rows below its own, and the screens from their own.
 ROWS = [
-    "files download wording paper view fields keras_calls early_stopping training_set augmentation",
-    "data layers optimizers",
+    "files download wording paper view fields keras_calls early_stopping training_set augmentation "
+    "flipping photo shapes digit_link",
+    "data layers optimizers distortions drawing",
     "config",
     "models traits neighbours runs presets batches",
     "selection evaluation recording marks weights driving watching",
-    "exam",
+    "exam robustness",
     "compiling inference figures maps slices export calibration comparison history label_faults",
     "glimpses data_figures evaluation_figures confusion_figures script reproduction overfitting "
     "timing",
     "recorder over_time_figures training_figures",
-    "studio_figures",
+    "studio_figures draw_figures",
     "training analyses",
     "workers",
     "__main__ ui",
@@ -151,7 +152,8 @@ def test_plotly_draws_in_figures_and_is_sent_by_the_chart():
     assert {module_of(file) for file in FILES if "plotly" in packages(file)} == {
         "mnist_core.figures", "mnist_core.data_figures", "mnist_core.evaluation_figures",
         "mnist_core.confusion_figures", "mnist_core.over_time_figures",
-        "mnist_core.studio_figures", "mnist_core.training_figures", "mnist_core.ui.chart",
+        "mnist_core.studio_figures", "mnist_core.training_figures", "mnist_core.draw_figures",
+        "mnist_core.ui.chart",
     }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from mnist_core import runs, wording
 from mnist_core.confusion_figures import ALL
 from mnist_core.evaluation import Cell, most_frequent_error
 from mnist_core.selection import Subset
-from mnist_core.ui import answers, chosen, jury, resources, url
+from mnist_core.ui import answers, chosen, jury, resources, sheet, url
 from mnist_core.ui.digit_grid import digit_grid
 from mnist_core.ui.notices import Played
 
@@ -112,5 +112,6 @@ def _below(part: Subset, evaluation, shown, picked: int | None, total: int) -> N
             if st.button("Open in Mistakes", key="open_in_mistakes", type="tertiary"):
                 chosen.open_image(part.ids[picked], part.dataset.fingerprint)
                 st.switch_page("pages/mistakes.py")
+            sheet.send(part.images[picked], int(part.labels[picked]), key="cell_to_draw")
         elif total > len(part):
             st.caption(f"The {SHOWN} most confident are shown.", width="content")

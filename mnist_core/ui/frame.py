@@ -22,7 +22,7 @@ from mnist_core.ui.epoch_cursor import epoch_cursor
 
 # In the order of the story. Without icons: a material icon here is also fetched from the internet
 # as the browser tab's.
-PAGES = ("home", "browse", "train", "evaluate", "mistakes")
+PAGES = ("home", "browse", "train", "evaluate", "mistakes", "draw")
 # The bar at the bottom is as low as a player's, and has two rows on a phone, where a picture comes
 # before its controls. Without these rules everything still works, a little larger.
 STYLE = """<style>

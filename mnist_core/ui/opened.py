@@ -10,7 +10,7 @@ import streamlit as st
 from mnist_core import data_figures, evaluation_figures, runs, traits, wording
 from mnist_core.data import Split
 from mnist_core.selection import Subset
-from mnist_core.ui import chosen, dataset_cache, frame, resources, walk
+from mnist_core.ui import chosen, dataset_cache, frame, resources, sheet, walk
 from mnist_core.ui.chart import chart
 from mnist_core.ui.digit_grid import digit_grid
 
@@ -51,6 +51,7 @@ def panel(
         )
         if st.button("Enlarge", key="enlarge"):
             _enlarged(image, label, centre, normalized, one.title)
+        sheet.send(image, label, key="browse_to_draw")
     st.caption(_shape(image, shape, label))
     with near:
         if instead:

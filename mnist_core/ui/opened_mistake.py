@@ -6,12 +6,12 @@ import streamlit as st
 
 from mnist_core import evaluation_figures, history, over_time_figures, runs, wording
 from mnist_core.selection import Subset
-from mnist_core.ui import chosen, dataset_cache, resources, verdicts, walk
+from mnist_core.ui import chosen, resources, sheet, verdicts, walk
 from mnist_core.ui.chart import chart
 from mnist_core.ui.digit_grid import digit_grid
+from mnist_core.ui.nearest_view import nearest
 from mnist_core.ui.notices import Played
 
-NEAREST = 5  # training digits of a class
 MAPS = {
     "Saliency": ("saliency", "how much a little more ink at a pixel would speak for it"),
     "Occlusion": ("occlusion", "how much is lost when the 5×5 pixels around a pixel are blanked"),
@@ -52,8 +52,10 @@ def panel(
         f"{wording.percent(second)}. Loss {wording.loss(float(evaluation.losses[i]))}",
         help=None if said else LOSS,
     )
-    if one.of_test[0]:
-        verdicts.choose(one, verdicts.of(one.dataset))
+    with st.container(horizontal=True, key="mistake_actions", vertical_alignment="center"):
+        if one.of_test[0]:
+            verdicts.choose(one, verdicts.of(one.dataset))
+        sheet.send(one.images[0], truth, key="mistake_to_draw")
     detail = st.segmented_control(
         "Details",
         DETAILS,
@@ -68,7 +70,9 @@ def panel(
         if detail == "Life":
             _life(run, moment, one, truth)
         elif detail == "Nearest":
-            _nearest(one, answer, other)
+            own = None if one.of_test[0] else int(one.ids[0])
+            keys = ("nearest_other", "nearest_answer")
+            nearest(one.dataset, one.images[0], (other, answer), keys, without=own)
         else:
             _why(detail, run, moment, one, truth, answer if truth != answer else runner_up)
 
@@ -85,35 +89,6 @@ def _life(run: runs.Run, moment: float, one: Subset, truth: int) -> None:
     )
     right = probabilities.argmax(axis=1) == truth
     st.caption(history.life_in_words(moments, right))
-
-
-def _nearest(one: Subset, answer: int, other: int) -> None:
-    """Draw the nearest training images of the answer's class and of the other one."""
-    train = one.dataset.train
-    search = dataset_cache.training_neighbours(one.dataset)
-    for digit in (other, answer):
-        left_out = train.labels != digit
-        if not one.of_test[0]:
-            left_out[one.ids[0]] = True
-        index, distances = search.nearest(one.images[0], NEAREST, without=left_out)
-        near = Subset(one.dataset, index)
-        st.markdown(
-            f"Nearest {digit}s, at a distance of {distances[0]:.1f} and more"
-            if len(near)
-            else f"There is no training image of {digit}.",
-            help="Euclidean distance, pixels from 0 to 1",
-        )
-        digit_grid(
-            near.images,
-            captions=[
-                f"{name}: {far:.2f} away"
-                for name, far in zip(near.captions(), distances, strict=True)
-            ],
-            columns=NEAREST,
-            cell=50,
-            label=f"Nearest training images of {digit}",
-            key=f"nearest_{'answer' if digit == answer else 'other'}",
-        )
 
 
 def _why(name: str, run: runs.Run, moment: float, one: Subset, truth: int, other: int) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import hashlib
 import sys
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import streamlit as st
 
-from mnist_core import data, history, label_faults, runs, workers
+from mnist_core import data, history, label_faults, robustness, runs, workers
 from mnist_core.config import TrainConfig
 from mnist_core.evaluation import Evaluation, log_softmax
 from mnist_core.selection import Subset, ids_of
@@ -20,6 +22,8 @@ from mnist_core.ui import data_store
 _seen_modules: dict[str, int] = {}  # how many were imported when spare_the_collector() last froze
 
 ANSWER_SECONDS = 90.0
+PATIENCE_SECONDS = 0.7  # before a page says that it waits
+NO_ANSWER = "The network did not answer. Ask again: the process that answers is started anew."
 WARM_AFTER = 2.0  # seconds: the first page draws before TensorFlow is loaded
 
 
@@ -138,12 +142,51 @@ def ask_probabilities(run: runs.Run, moment: float, image: np.ndarray) -> np.nda
     return np.exp(log_softmax(_asked("logits", run, moment, image[None])[0]))
 
 
+def wake(run: runs.Run, moment: float) -> None:
+    """Have the answering process load a run's network, and do not wait for it."""
+    key = (run.id, moment)
+    if st.session_state.get("woken") != key:
+        st.session_state["woken"] = key
+        workers.ask("logits_of_pixels", run.path, moment, np.zeros((6, 28, 28), np.float32))
+
+
+def ask_pixels(run: runs.Run, moment: float, pixels: np.ndarray) -> np.ndarray:
+    """Return what a run's network says of pixels, float32 (N, 28, 28): probabilities (N, 10).
+
+    They go in behind the network's scaling layer, so they are 0 to 1 as a rule. Not kept: of a pen
+    that moves no picture comes twice. Raises RunsError.
+    """
+    return np.exp(log_softmax(_answer("logits_of_pixels", run.path, moment, pixels)))
+
+
+def ask_over(run: runs.Run, moments: list[float], pixels: np.ndarray) -> np.ndarray:
+    """Return what a run says of pixels, float32 (28, 28), at M moments: probabilities (M, 10)."""
+    return np.exp(log_softmax(_answer("logits_over", run.path, moments, pixels)))
+
+
+def ask_flip(run: runs.Run, moment: float, image: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the smallest change found that flips a network's answer: flipping.flip()."""
+    return _asked("flip", run, moment, image)
+
+
+def measure_robustness(run: runs.Run, moment: float, name: str) -> int:
+    """Have what is missing of a robustness curve measured; return how many levels that is.
+
+    Call it again and again until it returns 0. Raises RunsError.
+    """
+    if missing := robustness.missing(run, moment, name):
+        measuring = workers.measure(run.path, moment, name, missing)
+        if measuring.done() and (error := measuring.exception()):
+            raise error if isinstance(error, runs.RunsError) else runs.RunsError(NO_ANSWER)
+    return len(missing)
+
+
 def ask_attribution(
     function: str, run: runs.Run, moment: float, image: np.ndarray, answer: int, other: int
 ) -> np.ndarray:
     """Return what speaks for `answer` rather than `other`, float32 (28, 28); raises RunsError.
 
-    `function` is a map of inference.py: saliency or occlusion.
+    `function` is a map of inference.py: saliency, integrated_gradients or occlusion.
     """
     return _asked(function, run, moment, image, answer, other)
 
@@ -154,18 +197,20 @@ def _asked(function: str, run: runs.Run, moment: float, images: np.ndarray, *dig
     return _kept_answer(function, run.id, moment, recorded_at, pixels, digits, run, images)
 
 
-@st.cache_resource(
-    show_spinner="Asking the network: the first answer takes some seconds", max_entries=32
-)
+@st.cache_resource(show_spinner=False, max_entries=32)
 def _kept_answer(function: str, run_id, moment, recorded_at, pixels, digits, _run, _images):
     return _answer(function, _run.path, moment, _images, *digits)
 
 
-def _answer(function: str, *arguments) -> np.ndarray:
+def _answer(function: str, *arguments) -> Any:
     """Return an answer of the answering process; raises RunsError."""
 
-    def ask() -> np.ndarray:
-        return workers.ask(function, *arguments).result(ANSWER_SECONDS)
+    def ask() -> Any:
+        future = workers.ask(function, *arguments)
+        with contextlib.suppress(TimeoutError):
+            return future.result(PATIENCE_SECONDS)
+        with st.spinner("Asking the network: the first answer takes some seconds"):
+            return future.result(ANSWER_SECONDS)
 
     try:
         try:
@@ -175,10 +220,9 @@ def _answer(function: str, *arguments) -> np.ndarray:
     except runs.RunsError:
         raise
     except Exception as error:  # killed again, or out of time or memory
-        raise runs.RunsError(
-            "The network did not answer. Ask again: the process that answers is started anew."
-        ) from error
-    if not np.isfinite(answer).all():
+        raise runs.RunsError(NO_ANSWER) from error
+    numbers = answer["logits"] if isinstance(answer, dict) else answer
+    if not np.isfinite(numbers).all():
         raise runs.RunsError(runs.NOT_NUMBERS)
     return answer
 

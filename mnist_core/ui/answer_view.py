@@ -1,0 +1,85 @@
+"""What the network reads, and how it gets there: the digit's way to 28×28, stage by stage."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from mnist_core import draw_figures, drawing, wording
+from mnist_core.ui import sheet
+from mnist_core.ui.chart import chart
+from mnist_core.ui.draw_view import Network
+from mnist_core.ui.picture import picture
+from mnist_core.ui.sheet import Sheet
+
+NOT_SURE = 0.6  # below, the answer is called unsure
+CELL = 100  # CSS pixels of a stage's picture
+WHY = {
+    "raw": "As it came. Below: what the network would read if it got it like this, squeezed into "
+    "28×28.",
+    "polarity": "The ground is found and taken away, whether ink is dark on light or light on "
+    "dark: MNIST's ground is 0, its ink 255.",
+    "crop": "Only the part with ink is kept; specks do not count.",
+    "fit": "The longer side becomes 20 pixels, the proportions stay.",
+    "center": "Moved by whole pixels until the ink's centre of mass is in the middle of 28×28.",
+    "scale": "The network learned from pixels between 0 and 1.",
+}
+
+
+def answer_view(found: Sheet | None, playing: Network | None) -> None:
+    """Draw ten probabilities, what they mean, and the stages with their switches."""
+    said = None
+    if found is not None and playing is not None and not found.blank:
+        said = playing.probabilities(np.stack([stage.pixels for stage in found.stages]))
+    meant = found and found.meant
+    final = None if said is None else said[-1]
+    bars, words = st.columns([3, 2], gap="medium", vertical_alignment="center")
+    with bars:
+        chart(draw_figures.answer(final, meant, NOT_SURE), key="drawn_answer", height=210)
+    with words, st.container(key="drawn_words"):
+        _words(found, final, playing)
+    if found is not None:
+        _stages(found, said)
+
+
+def _words(found: Sheet | None, final: np.ndarray | None, playing: Network | None) -> None:
+    if found is None:
+        st.markdown("What the network reads is said here.")
+    elif found.blank and found.kind != "Photo":
+        st.markdown("**Draw a digit** on the pad, with a mouse, a finger or a pen.")
+    elif found.remark:
+        st.warning(found.remark)
+    if final is None:
+        return
+    answer, second = (int(digit) for digit in np.argsort(-final)[:2])
+    sure, next_ = wording.percent(final[answer], 1), wording.percent(final[second], 1)
+    if final[answer] < NOT_SURE:
+        st.markdown(f"### Not sure\n{answer} with {sure}, or {second} with {next_}.")
+    else:
+        st.markdown(f"### Read as {answer}\n{sure} sure; the runner-up is {second} with {next_}.")
+    st.caption(wording.verbatim(playing.name))
+
+
+def _stages(found: Sheet, said: np.ndarray | None) -> None:
+    with st.container(horizontal=True, key="stages", gap="small"):
+        for number, stage in enumerate(found.stages):
+            with st.container(width=CELL + 12, gap="xsmall", key=f"stage_{stage.name}"):
+                title = drawing.STAGES.get(stage.name, "Raw")
+                st.caption(f"**{title}**", help=WHY[stage.name])
+                shape = "×".join(map(str, stage.picture.shape[1::-1]))
+                picture(stage.picture, alt=f"{title}: {shape} pixels", size=CELL)
+                if said is not None:
+                    best = int(said[number].argmax())
+                    st.markdown(f"**{best}** {wording.percent(said[number, best], 1)}")
+                if stage.name != "raw":
+                    key = f"switch_{found.kind}_{stage.name}"
+                    st.toggle(
+                        "on", value=sheet.stage_is_on(stage.name, found.kind), key=key,
+                        on_change=sheet.switch_stage, args=(stage.name, found.kind, key),
+                        help=f"{shape} pixels",
+                    )  # fmt: skip
+    st.button(
+        "Edit pixel by pixel", icon=":material/grid_on:", key="edit_pixels",
+        disabled=found.blank or found.kind == "Pixels", on_click=sheet.edit,
+        args=(found.digit, found.meant),
+    )  # fmt: skip

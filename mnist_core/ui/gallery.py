@@ -1,0 +1,89 @@
+"""One's own drawings with the digit one meant, kept in one's browser."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import streamlit as st
+
+from mnist_core import digit_link, wording
+from mnist_core.ui.digit_grid import digit_grid
+
+MOST = 40
+_STORE = st.components.v2.component(
+    "mnist_lab.browser_store",
+    html='<div class="store"></div>',
+    css=".stElementContainer.st-key-gallery_store { display: none; }",
+    js=(Path(__file__).parent / "browser_store.js").read_text(encoding="utf-8"),
+    isolate_styles=False,
+)
+
+
+def kept() -> list[tuple[np.ndarray, int | None]]:
+    """Return the drawings, uint8 (28, 28), and the digits they are meant to be; newest first."""
+    return st.session_state.get("gallery") or []
+
+
+def keep(digit: np.ndarray, meant: int | None) -> None:
+    st.session_state["gallery"] = [(digit, meant), *kept()][:MOST]
+
+
+def forget() -> None:
+    st.session_state["gallery"] = []
+
+
+def remember() -> None:
+    """Take the drawings from the browser when a session begins, and give it those of now."""
+    gallery = st.session_state.get("gallery")
+    written = None
+    if gallery is not None:
+        written = [{"digit": digit_link.packed(digit), "meant": meant} for digit, meant in gallery]
+    _STORE(
+        key="gallery_store",
+        data={"name": "drawings", "value": written},
+        on_found_change=_found,
+    )
+
+
+def _found() -> None:
+    if st.session_state.get("gallery") is None:
+        said = st.session_state["gallery_store"]["found"]["value"]
+        entries = map(_entry, said if isinstance(said, list) else [])
+        st.session_state["gallery"] = [each for each in entries if each is not None][:MOST]
+
+
+def _entry(said) -> tuple[np.ndarray, int | None] | None:
+    try:
+        meant = said["meant"]
+        return digit_link.unpacked(said["digit"]), meant if meant in range(10) else None
+    except (ValueError, TypeError, KeyError):
+        return None  # written by another program, or by hand
+
+
+def grid(read_as: list[int] | None, on_pick) -> None:
+    """Draw them; `read_as` is what the network says of each, None without one."""
+    drawings = kept()
+    meant = [digit for _, digit in drawings]
+    marks, captions = None, ["a drawing" if digit is None else f"a {digit}" for digit in meant]
+    if read_as is not None:
+        captions = [f"{text}, read as {read}" for text, read in zip(captions, read_as, strict=True)]
+        marks = [
+            "" if digit is None else "right" if digit == read else "wrong"
+            for digit, read in zip(meant, read_as, strict=True)
+        ]
+        told = [mark for mark in marks if mark]
+        if told:
+            st.caption(
+                f"{told.count('right')} of {wording.count(len(told), 'kept drawing')} with a known "
+                "digit are read rightly. They stay in this browser."
+            )
+    digit_grid(
+        np.stack([digit for digit, _ in drawings]),
+        captions=captions,
+        marks=marks,
+        on_pick=on_pick,
+        cell=44,
+        label="Kept drawings",
+        key="gallery_grid",
+    )
