@@ -21,9 +21,12 @@ def unpacked(text: str) -> np.ndarray:
     """Return the digit, uint8 (28, 28), that packed() wrote; raises ValueError."""
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-        pixels = zlib.decompressobj().decompress(raw, PIXELS + 1)
+        unpack = zlib.decompressobj()
+        pixels = unpack.decompress(raw, PIXELS + 1)
     except (ValueError, zlib.error) as error:
         raise ValueError("Expected a digit as a link has it.") from error
     if len(pixels) != PIXELS:
         raise ValueError(f"Expected {PIXELS} pixels. Received: {len(pixels)} or more.")
+    if not unpack.eof:  # the sum that checks them is missing
+        raise ValueError("Expected a whole link. Received: one that was cut.")
     return np.frombuffer(pixels, np.uint8).reshape(SHAPE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,6 +35,8 @@ def answer(values: np.ndarray | None, meant: int | None, not_sure: float) -> go.
     if values is not None:
         first, second = np.argsort(-values)[:2]
         title = f"Not sure: {first} or {second}" if values[first] < not_sure else None
+        if not np.isfinite(values).all():
+            title = "No answer: the network says no numbers"
     if title:
         figure.layout.title.text = title
     return figure
@@ -60,8 +63,8 @@ def attributions(
         outline[:, part] = image
         titles.append(
             {"x": part.start + side / 2 - 0.5, "y": 1, "yref": "paper", "yanchor": "bottom",
-             "text": f"<b>{name}</b>, up to {strongest:.2g}", "showarrow": False,
-             "font": {"size": FONT_SIZE - 1}}
+             "text": f"<b>{name.replace(' ', '<br>')}</b><br>up to {strongest:.2g}",
+             "showarrow": False, "font": {"size": FONT_SIZE - 1}}
         )  # fmt: skip
     heatmap = go.Heatmap(
         z=shown, customdata=true, autocolorscale=True, zmid=0, zmin=-1, zmax=1, hoverongaps=False,
@@ -73,7 +76,7 @@ def attributions(
         line={"color": "var(--st-text-color)", "width": 2}, showscale=False, hoverinfo="skip",
     )  # fmt: skip
     return base(
-        [heatmap, contour], "", annotations=titles, margin={"l": 4, "r": 4, "t": 30, "b": 4},
+        [heatmap, contour], "", annotations=titles, margin={"l": 4, "r": 4, "t": 62, "b": 4},
         xaxis=PLAIN | {"range": [-0.5, wide - 0.5]},
         yaxis=PLAIN | {"range": [image.shape[0] - 0.5, -0.5], "scaleanchor": "x"},
     )  # fmt: skip
@@ -85,7 +88,8 @@ def answers_of_runs(names: Sequence[str], said: np.ndarray) -> go.Figure:
     text = [[f"{value:.0f}" if value >= 0.5 else "" for value in row] for row in percent]
     heatmap = go.Heatmap(
         x=DIGITS, y=list(range(len(names))), z=percent, zmin=0, zmax=100, autocolorscale=True,
-        showscale=False, xgap=2, ygap=2, customdata=[[name] * 10 for name in names],
+        showscale=False, xgap=2, ygap=2,
+        customdata=[[html.escape(name, quote=False)] * 10 for name in names],
         hovertemplate="%{customdata}: %{x} with %{z:.2f} %<extra></extra>",
     )  # fmt: skip
     plain = {"showgrid": False, "zeroline": False}
@@ -159,7 +163,7 @@ def robustness(
         go.Scatter(
             x=table["level"], y=100 * table["accuracy"], mode="lines+markers", name=short(name, 22),
             line={"color": color, "width": 3}, marker={"size": 8},
-            customdata=table["of"], meta=name,
+            customdata=table["of"], meta=html.escape(name, quote=False),
             hovertemplate="%{meta} at %{x:.3g}: %{y:.1f} % of %{customdata:,}<extra></extra>",
         )
         for name, color, table in curves

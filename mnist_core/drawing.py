@@ -50,7 +50,8 @@ def stages(picture: np.ndarray, on: Collection[str] = tuple(STAGES)) -> list[Sta
     A stage not `on` changes nothing. What is not 28×28 yet is squeezed into it for the network.
     Raises ValueError for another shape, dtype or stage.
     """
-    if picture.dtype != np.uint8 or picture.ndim not in (2, 3) or 0 in picture.shape:
+    is_shape = picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] == 3)
+    if picture.dtype != np.uint8 or not is_shape or 0 in picture.shape:
         raise ValueError(f"Expected uint8 (h, w) or (h, w, 3). Received: {picture.dtype} "
                          f"{picture.shape}.")  # fmt: skip
     if unknown := set(on) - set(STAGES):
@@ -130,6 +131,7 @@ def _otsu(values: np.ndarray) -> float:
 
 def crop(ink: np.ndarray) -> np.ndarray:
     """Return the part of a picture, uint8 (h, w), light on dark, that holds its ink."""
+    ink = grey(ink)
     box = ink_box(ink)
     if box is None:
         return ink
@@ -141,13 +143,13 @@ def ink_box(ink: np.ndarray) -> tuple[int, int, int, int] | None:
     """Return top, bottom, left, right (ends excluded) of the ink without specks; None: no ink."""
     mask = ink > INSIDE
     seen = shapes(ink)
-    for shape in [each for each in seen if each.area < SPECK * seen[0].area]:
-        top, bottom, left, right = shape.box
-        mask[top:bottom, left:right] = False
-    for shape in seen:  # where a speck lies beside a stroke
+    near = -(-max(ink.shape) // GROUND)  # a pixel in which shapes are looked for
+    strokes = np.full(mask.shape, not seen)
+    for shape in seen:
         if shape.area >= SPECK * seen[0].area:
             top, bottom, left, right = shape.box
-            mask[top:bottom, left:right] |= ink[top:bottom, left:right] > INSIDE
+            strokes[max(0, top - near) : bottom + near, max(0, left - near) : right + near] = True
+    mask &= strokes  # what is dirt may be too small for a shape
     if not mask.any():
         return None
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
@@ -156,6 +158,7 @@ def ink_box(ink: np.ndarray) -> tuple[int, int, int, int] | None:
 
 def fit(ink: np.ndarray) -> np.ndarray:
     """Return a picture, uint8 (h, w), in the middle of 28×28, its longer side 20 pixels."""
+    ink = grey(ink)
     height, width = ink.shape
     scale = BOX / max(height, width)
     size = max(1, round(width * scale)), max(1, round(height * scale))

@@ -42,6 +42,7 @@ with right:
     notices.train_paper_button()
     frame.page_link("browse", "Look at the digits first", icon=":material/grid_view:")
     frame.page_link("train", "Choose another network", icon=":material/model_training:")
+    frame.page_link("draw", "Draw a digit of your own", icon=":material/draw:")
 
 st.subheader("Latest runs")
 latest = runs.list_runs()

@@ -8,11 +8,10 @@ import streamlit as st
 from mnist_core import draw_figures, drawing, wording
 from mnist_core.ui import sheet
 from mnist_core.ui.chart import chart
-from mnist_core.ui.draw_view import Network
+from mnist_core.ui.draw_view import NOT_SURE, Network
 from mnist_core.ui.picture import picture
 from mnist_core.ui.sheet import Sheet
 
-NOT_SURE = 0.6  # below, the answer is called unsure
 CELL = 100  # CSS pixels of a stage's picture
 WHY = {
     "raw": "As it came. Below: what the network would read if it got it like this, squeezed into "
@@ -27,37 +26,15 @@ WHY = {
 
 
 def answer_view(found: Sheet | None, playing: Network | None) -> None:
-    """Draw ten probabilities, what they mean, and the stages with their switches."""
+    """Draw ten probabilities, and the stages with their switches and what would be read there."""
     said = None
     if found is not None and playing is not None and not found.blank:
         said = playing.probabilities(np.stack([stage.pixels for stage in found.stages]))
     meant = found and found.meant
     final = None if said is None else said[-1]
-    bars, words = st.columns([3, 2], gap="medium", vertical_alignment="center")
-    with bars:
-        chart(draw_figures.answer(final, meant, NOT_SURE), key="drawn_answer", height=210)
-    with words, st.container(key="drawn_words"):
-        _words(found, final, playing)
+    chart(draw_figures.answer(final, meant, NOT_SURE), key="drawn_answer", height=210)
     if found is not None:
         _stages(found, said)
-
-
-def _words(found: Sheet | None, final: np.ndarray | None, playing: Network | None) -> None:
-    if found is None:
-        st.markdown("What the network reads is said here.")
-    elif found.blank and found.kind != "Photo":
-        st.markdown("**Draw a digit** on the pad, with a mouse, a finger or a pen.")
-    elif found.remark:
-        st.warning(found.remark)
-    if final is None:
-        return
-    answer, second = (int(digit) for digit in np.argsort(-final)[:2])
-    sure, next_ = wording.percent(final[answer], 1), wording.percent(final[second], 1)
-    if final[answer] < NOT_SURE:
-        st.markdown(f"### Not sure\n{answer} with {sure}, or {second} with {next_}.")
-    else:
-        st.markdown(f"### Read as {answer}\n{sure} sure; the runner-up is {second} with {next_}.")
-    st.caption(wording.verbatim(playing.name))
 
 
 def _stages(found: Sheet, said: np.ndarray | None) -> None:

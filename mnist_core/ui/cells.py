@@ -111,7 +111,7 @@ def _below(part: Subset, evaluation, shown, picked: int | None, total: int) -> N
             st.caption(f"{said[0].upper()}{said[1:]}", width="content")
             if st.button("Open in Mistakes", key="open_in_mistakes", type="tertiary"):
                 chosen.open_image(part.ids[picked], part.dataset.fingerprint)
-                st.switch_page("pages/mistakes.py")
+                st.switch_page("pages/mistakes.py", query_params={})
             sheet.send(part.images[picked], int(part.labels[picked]), key="cell_to_draw")
         elif total > len(part):
             st.caption(f"The {SHOWN} most confident are shown.", width="content")

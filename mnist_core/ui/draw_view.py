@@ -11,6 +11,8 @@ from mnist_core import runs, wording
 from mnist_core.ui import frame, gallery, notices, resources, sheet
 from mnist_core.ui.sheet import Sheet
 
+NOT_SURE = 0.6  # below, the answer is called unsure
+
 
 @dataclass(frozen=True)
 class Network:
@@ -18,11 +20,6 @@ class Network:
 
     run: runs.Run
     moment: float
-
-    @property
-    def name(self) -> str:
-        when = "before training" if not self.moment else f"epoch {wording.epoch(self.moment)}"
-        return f"{self.run.title}, {when}"
 
     def probabilities(self, pixels: np.ndarray) -> np.ndarray:
         """Return (N, 10) for float32 pixels (N, 28, 28) as Stage has them; raises RunsError."""
@@ -41,13 +38,15 @@ def lab(view, eager: bool) -> None:
     frame.draw_more()
     sheet.arrive()
     gallery.remember()
+    playing = network()
     left, right = st.columns([3, 8], gap="large")
     with left:
         found = sheet.choose(eager)
+        with st.container(key="reading"):
+            _reading(found, playing)
         if found:
             with st.container(horizontal=True, key="below_sheet", gap="small"):
                 sheet.keep_row(found)
-    playing = network()
     if playing and (found is None or found.blank):
         resources.wake(playing.run, playing.moment)  # while the first stroke is drawn
     with right:
@@ -64,6 +63,27 @@ def lab(view, eager: bool) -> None:
         "drawings stay in your browser."
     )
     sheet.to_url()
+
+
+def _reading(found: Sheet | None, playing: Network | None) -> None:
+    """Say below the sheet what it is read as, or what is missing or wrong."""
+    if found is None or (found.blank and found.kind != "Photo"):
+        if st.session_state["sheet_kind"] != "Photo":
+            st.markdown("**Draw a digit** with a mouse, a finger or a pen.")
+        return
+    if found.remark:
+        st.warning(found.remark)
+    if found.blank or playing is None:
+        return
+    try:
+        said = playing.probabilities(found.pixels[None])[0]
+    except runs.RunsError:  # the view beside it says so
+        return
+    answer, second = (int(digit) for digit in np.argsort(-said)[:2])
+    sure, next_ = wording.percent(said[answer], 1), wording.percent(said[second], 1)
+    title = f"Not sure: {answer}" if said[answer] < NOT_SURE else f"Read as {answer}"
+    st.subheader(f"{title}, {sure}", anchor=False)
+    st.caption(f"The runner-up is {second}, {next_}.")
 
 
 def _without_network() -> None:
@@ -96,4 +116,6 @@ def reading_or_hint(found: Sheet | None, playing: Network | None) -> np.ndarray 
     if found is None or found.blank:
         st.info("Draw a digit at the left first.")
         return None
-    return playing.probabilities(found.pixels[None])[0]
+    if not found.stages[-1].on:
+        st.caption("Here the pixels are divided by 255, though that is switched off in **Answer**.")
+    return playing.probabilities(found.scaled[None])[0]

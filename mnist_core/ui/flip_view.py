@@ -27,7 +27,8 @@ def flip_view(found: Sheet | None, playing: Network | None) -> None:
         )
         return
     st.markdown(
-        f"**{wording.count(count, 'pixel')} of 784** make a **{after}** of this {before}.",
+        f"**{wording.count(count, 'pixel')} of 784** make{'s' if count == 1 else ''} a **{after}** "
+        f"of this {before}.",
         help="A greedy search along the gradient: each step takes the pixel, made black or white, "
         "that helps most; at the end each is taken back that was not needed. None of these can be "
         "left out; whether fewer others would do is not known.",

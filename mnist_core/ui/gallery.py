@@ -56,7 +56,8 @@ def _found() -> None:
 def _entry(said) -> tuple[np.ndarray, int | None] | None:
     try:
         meant = said["meant"]
-        return digit_link.unpacked(said["digit"]), meant if meant in range(10) else None
+        known = type(meant) is int and meant in range(10)  # True is no digit, nor is 1.0
+        return digit_link.unpacked(said["digit"]), meant if known else None
     except (ValueError, TypeError, KeyError):
         return None  # written by another program, or by hand
 

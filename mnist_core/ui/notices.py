@@ -23,7 +23,7 @@ def train_paper_button(label: str = "Train the paper's network") -> None:
             st.error(str(error))
             return
         frame.run_changed(run.id)
-        st.switch_page("pages/train.py")
+        st.switch_page("pages/train.py", query_params={})
 
 
 @dataclass(frozen=True, eq=False)

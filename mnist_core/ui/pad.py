@@ -68,14 +68,16 @@ def pad(
     """
     if base is not None and (base.dtype != np.uint8 or base.shape != (side, side)):
         raise ValueError(f"Expected uint8 ({side}, {side}). Received: {base.dtype} {base.shape}.")
-    said = (st.session_state.get(key) or {}).get("drawing") or {}
+    said = (st.session_state.get(key) or {}).get("drawing")
+    said = said if isinstance(said, dict) else {}
     data = {"eager": eager, "side": side, "token": token, "label": label, "heard": said.get("at")}
     data["base"] = None if base is None else _png(255 - base)
     _PAD(key=key, data=data, on_drawing_change=lambda: None)
-    if said.get("token") != token:
+    at = said.get("at")
+    if said.get("token") != token or not isinstance(at, int):
         return None
     picture = _picture(said.get("png"), side)
-    return None if picture is None else Drawn(picture, int(said["at"]))
+    return None if picture is None else Drawn(picture, at)
 
 
 def _png(shades: np.ndarray) -> str:
@@ -93,5 +95,5 @@ def _picture(png: str | None, side: int) -> np.ndarray | None:
             if image.size != (side, side):
                 return None
             return np.asarray(image.convert("L"))
-    except (OSError, ValueError, SyntaxError):
+    except Exception:  # what is no PNG, or a damaged one, raises one of a dozen kinds
         return None

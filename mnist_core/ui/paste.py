@@ -22,6 +22,10 @@ def on_paste(take: Callable[[bytes], None]) -> None:
     """Give the bytes of a pasted picture (PNG) to `take`, before the rerun."""
 
     def pasted() -> None:
-        take(base64.b64decode(st.session_state[_KEY]["pasted"]["png"]))
+        try:
+            content = base64.b64decode(st.session_state[_KEY]["pasted"]["png"])
+        except (ValueError, TypeError, KeyError):  # not what paste.js reports
+            content = b""
+        take(content)
 
     _PASTE(key=_KEY, data={}, on_pasted_change=pasted)

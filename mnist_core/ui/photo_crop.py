@@ -34,8 +34,8 @@ def photo_crop(picture: np.ndarray, *, key: str, box: Box = WHOLE) -> np.ndarray
     `box` is where the frame of a new picture stands. At least one pixel is returned.
     """
     token = hashlib.blake2b(picture.tobytes(), digest_size=8).hexdigest()
-    said = (st.session_state.get(key) or {}).get("frame") or {}
-    if said.get("token") == token and _is_box(said.get("box")):
+    said = (st.session_state.get(key) or {}).get("frame")
+    if isinstance(said, dict) and said.get("token") == token and _is_box(said.get("box")):
         box = tuple(said["box"])
     data = {"picture": _jpeg(picture, token), "token": token, "box": list(box)}
     _CROP(key=key, data=data, on_frame_change=lambda: None)

@@ -147,7 +147,8 @@ def wake(run: runs.Run, moment: float) -> None:
     key = (run.id, moment)
     if st.session_state.get("woken") != key:
         st.session_state["woken"] = key
-        workers.ask("logits_of_pixels", run.path, moment, np.zeros((6, 28, 28), np.float32))
+        with contextlib.suppress(RuntimeError):  # who asks in earnest will be told
+            workers.ask("logits_of_pixels", run.path, moment, np.zeros((6, 28, 28), np.float32))
 
 
 def ask_pixels(run: runs.Run, moment: float, pixels: np.ndarray) -> np.ndarray:
@@ -156,11 +157,14 @@ def ask_pixels(run: runs.Run, moment: float, pixels: np.ndarray) -> np.ndarray:
     They go in behind the network's scaling layer, so they are 0 to 1 as a rule. Not kept: of a pen
     that moves no picture comes twice. Raises RunsError.
     """
-    return np.exp(log_softmax(_answer("logits_of_pixels", run.path, moment, pixels)))
+    return np.exp(log_softmax(_numbers("logits_of_pixels", run.path, moment, pixels)))
 
 
 def ask_over(run: runs.Run, moments: list[float], pixels: np.ndarray) -> np.ndarray:
-    """Return what a run says of pixels, float32 (28, 28), at M moments: probabilities (M, 10)."""
+    """Return what a run says of pixels, float32 (28, 28), at M moments: probabilities (M, 10).
+
+    NaN where its weights are no numbers. Raises RunsError.
+    """
     return np.exp(log_softmax(_answer("logits_over", run.path, moments, pixels)))
 
 
@@ -174,10 +178,13 @@ def measure_robustness(run: runs.Run, moment: float, name: str) -> int:
 
     Call it again and again until it returns 0. Raises RunsError.
     """
-    if missing := robustness.missing(run, moment, name):
-        measuring = workers.measure(run.path, moment, name, missing)
-        if measuring.done() and (error := measuring.exception()):
-            raise error if isinstance(error, runs.RunsError) else runs.RunsError(NO_ANSWER)
+    asked, key = st.session_state.setdefault("measurings", {}), (run.id, moment, name)
+    missing = robustness.missing(run, moment, name)
+    if missing and key not in asked:
+        asked[key] = workers.measure(run.path, moment, name, missing)
+    done = key in asked and asked[key].done()
+    if done and (error := asked.pop(key).exception()):  # the next call asks anew
+        raise error if isinstance(error, runs.RunsError) else runs.RunsError(NO_ANSWER)
     return len(missing)
 
 
@@ -199,7 +206,8 @@ def _asked(function: str, run: runs.Run, moment: float, images: np.ndarray, *dig
 
 @st.cache_resource(show_spinner=False, max_entries=32)
 def _kept_answer(function: str, run_id, moment, recorded_at, pixels, digits, _run, _images):
-    return _answer(function, _run.path, moment, _images, *digits)
+    ask = _answer if function == "flip" else _numbers  # which looks at its numbers itself
+    return ask(function, _run.path, moment, _images, *digits)
 
 
 def _answer(function: str, *arguments) -> Any:
@@ -221,8 +229,13 @@ def _answer(function: str, *arguments) -> Any:
         raise
     except Exception as error:  # killed again, or out of time or memory
         raise runs.RunsError(NO_ANSWER) from error
-    numbers = answer["logits"] if isinstance(answer, dict) else answer
-    if not np.isfinite(numbers).all():
+    return answer
+
+
+def _numbers(function: str, *arguments) -> np.ndarray:
+    """Return an answer that must be all numbers; raises RunsError."""
+    answer = _answer(function, *arguments)
+    if not np.isfinite(answer).all():
         raise runs.RunsError(runs.NOT_NUMBERS)
     return answer
 

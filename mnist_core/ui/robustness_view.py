@@ -87,7 +87,12 @@ def _curves(chosen: Distortion, level: float, asked: list[tuple[runs.Run, float]
     @st.fragment(run_every=POLL_SECONDS if open_ and key in wanted else None)
     def draw() -> None:
         if open_ and key in wanted:
-            _measure(chosen, open_)
+            try:
+                _measure(chosen, open_)
+            except runs.RunsError as error:  # until it is asked for again
+                wanted.discard(key)
+                state["robustness_problem"] = key, str(error)
+                st.rerun(scope="app")
         curves = [
             (run.title, color, robustness.curve(run, moment, chosen.key))
             for (run, moment), color in zip(asked, (draw_figures.FIRST_RUN, *COLORS), strict=False)
@@ -100,6 +105,9 @@ def _curves(chosen: Distortion, level: float, asked: list[tuple[runs.Run, float]
 
     draw()
     if open_ and key not in wanted:
+        problem_of, problem = state.get("robustness_problem", (None, ""))
+        if problem_of == key:
+            st.error(wording.verbatim(problem))
         st.button(
             f"Measure on {robustness.SAMPLE:,} test digits", icon=":material/play_arrow:",
             key="measure", on_click=wanted.add, args=(key,),
@@ -108,14 +116,10 @@ def _curves(chosen: Distortion, level: float, asked: list[tuple[runs.Run, float]
 
 
 def _measure(chosen: Distortion, open_: list[tuple[runs.Run, float]]) -> None:
-    """Have the next level measured; when nothing is left, draw all anew."""
+    """Have the next level measured; when nothing is left, draw all anew. Raises RunsError."""
     left = 0
     for run, moment in open_:
-        try:
-            left += resources.measure_robustness(run, moment, chosen.key)
-        except runs.RunsError as error:
-            st.error(wording.verbatim(str(error)))
-            return
+        left += resources.measure_robustness(run, moment, chosen.key)
     total = len(open_) * len(chosen.levels)
     if not left:
         st.rerun(scope="app")

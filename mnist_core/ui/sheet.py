@@ -22,7 +22,7 @@ KINDS = ("Pad", "Photo", "Pixels")
 SWITCHED_ON = {
     "Pad": tuple(drawing.STAGES),
     "Photo": tuple(drawing.STAGES),
-    "Pixels": ("polarity", "scale"),
+    "Pixels": ("scale",),
 }
 
 
@@ -46,6 +46,11 @@ class Sheet:
         return self.stages[-1].picture
 
     @property
+    def scaled(self) -> np.ndarray:
+        """The same, 0 to 1, whether or not that stage is on."""
+        return self.digit.astype(np.float32) / 255
+
+    @property
     def blank(self) -> bool:
         return not self.digit.any()
 
@@ -54,7 +59,8 @@ def send(digit: np.ndarray, meant: int | None, *, key: str) -> None:
     """Draw the button that opens an image, uint8 (28, 28), on the Draw page."""
     if st.button("Send to Draw", icon=":material/draw:", key=key, help="Edit it, and see why"):
         edit(digit, meant)
-        st.switch_page("pages/draw.py")
+        # Without these, an address that names a choice of the page left would be an error.
+        st.switch_page("pages/draw.py", query_params={})
 
 
 def edit(digit: np.ndarray, meant: int | None) -> None:
@@ -142,7 +148,10 @@ def _pad(of_pixels: bool, eager: bool) -> np.ndarray | None:
             key="pixels", token=token, side=PIXELS, base=digit, eager=eager,
             label="Edit the digit's pixels here",
         )  # fmt: skip
-    return None if drawn is None else drawn.picture
+    if drawn is None:
+        return None
+    # On the pad of pixels paper is 0, as in the digit: what is edited is what the network gets.
+    return 255 - drawn.picture if of_pixels else drawn.picture
 
 
 def _photo() -> np.ndarray | None:

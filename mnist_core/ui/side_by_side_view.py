@@ -25,7 +25,7 @@ def side_by_side_view(found: Sheet | None, playing: Network | None) -> None:
         names, rows, unread = [], [], []
         for run, moment in [(playing.run, playing.moment), *((one, one.final) for one in asked)]:
             try:
-                rows.append(resources.ask_pixels(run, moment, found.pixels[None])[0])
+                rows.append(resources.ask_pixels(run, moment, found.scaled[None])[0])
                 names.append(run.title)
             except runs.RunsError as error:
                 unread.append(f"{run.title}: {error}")
@@ -42,7 +42,7 @@ def _life(found: Sheet, playing: Network) -> None:
     moments = playing.run.moments
     if len(moments) > MOST_MOMENTS:
         moments = [moments[i] for i in np.linspace(0, len(moments) - 1, MOST_MOMENTS).astype(int)]
-    said = resources.ask_over(playing.run, moments, found.pixels)
+    said = resources.ask_over(playing.run, moments, found.scaled)
     true = int(said[-1].argmax()) if found.meant is None else found.meant
     chart(
         over_time_figures.life(moments, said, true, cursor=playing.moment),

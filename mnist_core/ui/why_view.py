@@ -33,7 +33,8 @@ def why_view(found: Sheet | None, playing: Network | None) -> None:
     answer, second = (int(digit) for digit in np.argsort(-said)[:2])
     options = [digit for digit in np.argsort(-said).tolist() if digit != answer]
     told = found.meant if found.meant in options else second
-    if st.session_state.get("why_told") != (answer, told):  # another digit is drawn, or meant
+    # Another digit is drawn, or meant, or another view was shown, where Streamlit forgets a choice.
+    if st.session_state.get("why_told") != (answer, told) or "why_other" not in st.session_state:
         st.session_state["why_told"], st.session_state["why_other"] = (answer, told), told
     st.selectbox(f"Why {answer}, and not", options, key="why_other", width=180)
     other = int(st.session_state["why_other"])
@@ -43,7 +44,7 @@ def why_view(found: Sheet | None, playing: Network | None) -> None:
         for title, function in MAPS.items()
     ]  # fmt: skip
     figure = draw_figures.attributions(maps, found.digit, answer, other)
-    chart(figure, key="drawn_maps", height=260)
+    chart(figure, key="drawn_maps", height=280)
     st.caption(f"Blue speaks for {answer}, red for {other}; each map in its own strongest value.",
                help=MEANING)  # fmt: skip
     dataset = resources.dataset_of(playing.run)
