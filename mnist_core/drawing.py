@@ -109,7 +109,10 @@ def _ground(ink: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     scale = max(1.0, max(shape) / GROUND)
     size = (max(1, round(shape[1] / scale)), max(1, round(shape[0] / scale)))
     small = Image.fromarray(ink.astype(np.uint8)).resize(size, Image.Resampling.BOX)
-    low = small.filter(ImageFilter.MinFilter(REACH)).filter(ImageFilter.MaxFilter(REACH))
+    low = small
+    for extreme in (ImageFilter.MinFilter(3), ImageFilter.MaxFilter(3)):
+        for _ in range(REACH // 2):  # the same as once over REACH pixels, in a quarter of the time
+            low = low.filter(extreme)
     low = low.filter(ImageFilter.GaussianBlur(REACH / 4))
     return ink - np.asarray(low.resize(shape[::-1], Image.Resampling.BILINEAR), np.float32)
 

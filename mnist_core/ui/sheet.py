@@ -156,24 +156,31 @@ def _pad(of_pixels: bool, eager: bool) -> np.ndarray | None:
 
 def _photo() -> np.ndarray | None:
     state = st.session_state
-    with st.popover("Choose a picture", icon=":material/add_photo_alternate:", width="stretch"):
-        st.file_uploader(
-            "A picture of one digit: PNG, JPEG, WebP, BMP, GIF or TIFF", key="photo_file",
-            on_change=_uploaded, args=("photo_file",),
-        )  # fmt: skip
-        if st.toggle("Take one with the camera", key="photo_camera_on"):
-            st.camera_input(
-                "Fill the picture with the digit", key="photo_camera", on_change=_uploaded,
-                args=("photo_camera",),
-            )  # fmt: skip
-    if problem := state.get("photo_problem"):
-        st.error(wording.verbatim(problem))
     picture = state.get("photo")
     if picture is None:
-        st.info("Choose a picture of one digit, or paste one with Ctrl+V anywhere on this page.")
+        _choose_picture()
+    else:
+        with st.popover("Another picture", icon=":material/add_photo_alternate:", width="stretch"):
+            _choose_picture()
+    if problem := state.get("photo_problem"):
+        st.error(wording.verbatim(problem))
+    if picture is None:
         return None
     st.caption("Drag the frame around one digit.")
     return photo_crop(picture, key="photo_crop", box=WHOLE)
+
+
+def _choose_picture() -> None:
+    st.file_uploader(
+        "A picture of one digit: PNG, JPEG, WebP, BMP, GIF or TIFF", key="photo_file",
+        on_change=_uploaded, args=("photo_file",),
+    )  # fmt: skip
+    st.caption("Or paste one with Ctrl+V, anywhere on this page.")
+    if st.toggle("Take one with the camera", key="photo_camera_on"):
+        st.camera_input(
+            "Fill the picture with the digit", key="photo_camera", on_change=_uploaded,
+            args=("photo_camera",),
+        )  # fmt: skip
 
 
 def _uploaded(key: str) -> None:
