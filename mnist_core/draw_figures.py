@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from mnist_core import wording
 from mnist_core.evaluation_figures import probabilities
 from mnist_core.figures import (
     BACKGROUND,
@@ -31,14 +32,15 @@ PLAIN = {"showgrid": False, "zeroline": False, "showticklabels": False, "ticks":
 def answer(values: np.ndarray | None, meant: int | None, not_sure: float) -> go.Figure:
     """Draw ten probabilities (10,) as bars, None as none; below `not_sure` the answer is unsure."""
     figure = probabilities(np.zeros(10) if values is None else values, meant)
-    title = "Nothing to read yet"
-    if values is not None:
-        first, second = np.argsort(-values)[:2]
-        title = f"Not sure: {first} or {second}" if values[first] < not_sure else None
-        if not np.isfinite(values).all():
-            title = "No answer: the network says no numbers"
-    if title:
-        figure.layout.title.text = title
+    title = figure.layout.title
+    if values is None:
+        title.text = "Nothing to read yet"
+    elif not np.isfinite(values).all():
+        title.text = "No answer: the network says no numbers"
+    else:
+        first, second = np.argsort(-values, kind="stable")[:2]
+        said = f"Not sure: {first}" if values[first] < not_sure else title.text
+        title.text = f"{said}; the runner-up is {second}, {wording.percent(values[second], 1)}"
     return figure
 
 

@@ -51,26 +51,27 @@ def line_at(figure):
 def test_a_sure_answer_is_titled_and_drawn_in_per_cent():
     figure = answer(sure(7, 0.91), None, 0.6)
     (bars,) = figure.data
-    assert figure.layout.title.text == "Read as 7"
+    assert figure.layout.title.text == "Read as 7; the runner-up is 0, 1.0 %"
     np.testing.assert_allclose(bars.y, [1, 1, 1, 1, 1, 1, 1, 91, 1, 1])
     assert bars.marker.color == (*[GRAY] * 7, VALIDATION, GRAY, GRAY)
 
 
 def test_a_wrong_answer_is_red_beside_the_digit_that_was_meant():
     figure = answer(sure(7, 0.91), 1, 0.6)
-    assert figure.layout.title.text == "Read as 7, it is 1"
+    assert figure.layout.title.text == "Read as 7, it is 1; the runner-up is 0, 1.0 %"
     colors = figure.data[0].marker.color
     assert (colors[7], colors[1], colors[0]) == (WRONG, RIGHT, GRAY)
     figure = answer(sure(7, 0.91), 7, 0.6)
-    assert figure.layout.title.text == "Read as 7"
+    assert figure.layout.title.text == "Read as 7; the runner-up is 0, 1.0 %"
     assert figure.data[0].marker.color[7] == RIGHT
 
 
 @pytest.mark.parametrize(
-    ("share", "title"), [(0.59, "Not sure: 4 or 9"), (0.6, "Read as 4"), (0.51, "Not sure: 4 or 9")]
+    ("share", "title"), [(0.59, "Not sure: 4;"), (0.6, "Read as 4;"), (0.51, "Not sure: 4;")]
 )
 def test_an_answer_below_the_limit_names_the_two_likeliest(share, title):
-    assert answer(sure(4, share, second=9), None, 0.6).layout.title.text == title
+    text = answer(sure(4, share, second=9), None, 0.6).layout.title.text
+    assert text.startswith(f"{title} the runner-up is 9, ")
 
 
 def test_before_there_is_a_digit_there_is_no_answer():

@@ -79,11 +79,9 @@ def _reading(found: Sheet | None, playing: Network | None) -> None:
         said = playing.probabilities(found.pixels[None])[0]
     except runs.RunsError:  # the view beside it says so
         return
-    answer, second = (int(digit) for digit in np.argsort(-said)[:2])
-    sure, next_ = wording.percent(said[answer], 1), wording.percent(said[second], 1)
+    answer = int(said.argmax())
     title = f"Not sure: {answer}" if said[answer] < NOT_SURE else f"Read as {answer}"
-    st.subheader(f"{title}, {sure}", anchor=False)
-    st.caption(f"The runner-up is {second}, {next_}.")
+    st.subheader(f"{title}, {wording.percent(said[answer], 1)}", anchor=False)
 
 
 def _without_network() -> None:

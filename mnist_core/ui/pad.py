@@ -28,7 +28,8 @@ _HTML = f"""<div class="pad">
         f'<svg viewBox="0 0 24 24" aria-hidden="true"><path d="{path}" /></svg></button>'
         for name, (title, path) in _ICONS.items()
     )
-}<label>width <input type="range" class="thick" step="1" aria-label="Pen width" /></label>
+}<label><input type="range" class="thick" step="1" aria-label="Pen width" title="Pen width" />
+    </label>
     <label hidden>ink <input type="range" class="ink" min="5" max="100" step="5" value="100"
       aria-label="Ink in per cent" /></label></div>
 </div>"""
