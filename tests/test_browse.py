@@ -18,6 +18,7 @@ from apptest import (
     figure,
     go,
     grid,
+    pick,
     start,
     url,
     wait_for_download,
@@ -1354,6 +1355,14 @@ def test_the_nearest_pairs_are_those_of_scikit_learn(limit, on_disk, analysing):
         == on_disk.test.labels
     )
     assert wording.percent(right.mean()) in words(at)
+    if len(ids):
+        pick(at, "near_pairs", 1)
+        at.button(key="pair_to_draw").click().run()
+        np.testing.assert_array_equal(at.session_state["sheet_digit"], on_disk.train.images[ids[1]])
+        assert at.session_state["sheet_meant"] == on_disk.train.labels[ids[1]]
+        at = start("browse", show="copies")
+        if limit is not None:
+            at.slider(key="near_limit").set_value(limit).run()
     select = at.button(key="select_near")
     assert select.disabled == (not len(near))
     if len(near):

@@ -8,7 +8,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from apptest import array, button, components, drawn_digits, figure, go, grid, start, url, words
+from apptest import (
+    array,
+    button,
+    components,
+    drawn_digits,
+    figure,
+    go,
+    grid,
+    pick,
+    start,
+    url,
+    words,
+)
 from conftest import write_run
 from PIL import Image, ImageDraw
 
@@ -530,6 +542,15 @@ def test_send_to_draw_from_browse_mistakes_and_evaluate(run, small):
         assert is_sheet(at, small.test.images[image], small.test.labels[image]), key
         show_pixels(go(at, "draw"))
         assert len(of_stages(at)) == 6
+
+
+def test_send_to_draw_from_two_runs(three, small):
+    at = start("evaluate", {"agreement_cell": (1, 1)}, evaluate="Two runs")
+    pick(at, "agreement_images", 3)
+    number = grid(at, "agreement_images")["captions"][3].split("image ")[1].split(",")[0]
+    at.button(key="agreement_to_draw").click().run()
+    assert not at.exception
+    assert is_sheet(at, small.test.images[int(number)], small.test.labels[int(number)])
 
 
 # Side by side

@@ -8,7 +8,7 @@ import streamlit as st
 from mnist_core import data_figures, wording
 from mnist_core.data import Dataset
 from mnist_core.selection import Subset
-from mnist_core.ui import chosen, dataset_cache
+from mnist_core.ui import chosen, dataset_cache, sheet
 from mnist_core.ui.chart import chart
 from mnist_core.ui.digit_grid import digit_grid
 
@@ -70,7 +70,7 @@ def _nearest(dataset: Dataset, index: np.ndarray, distance: np.ndarray) -> None:
         ids = np.column_stack([shown + len(dataset.train), index[shown]]).ravel()
         both = Subset(dataset, ids)
         apart = np.repeat(distance[shown], 2)
-        digit_grid(
+        picked = digit_grid(
             both.images,
             captions=[
                 f"{name}: a {label}; the two are {gap:.2f} apart"
@@ -81,6 +81,7 @@ def _nearest(dataset: Dataset, index: np.ndarray, distance: np.ndarray) -> None:
             label="Test images, each followed by its nearest training image",
             key="near_pairs",
         )
+        sheet.send_picked(both, picked, key="pair_to_draw")
         st.caption("Each test image is followed by its nearest training image.")
         st.button(
             "Select these test images",

@@ -12,6 +12,7 @@ import numpy as np
 import streamlit as st
 
 from mnist_core import digit_link, drawing, photo, shapes, wording
+from mnist_core.selection import Subset
 from mnist_core.ui import gallery, url
 from mnist_core.ui.pad import PIXELS, pad
 from mnist_core.ui.paste import on_paste
@@ -61,6 +62,15 @@ def send(digit: np.ndarray, meant: int | None, *, key: str) -> None:
         edit(digit, meant)
         # Without these, an address that names a choice of the page left would be an error.
         st.switch_page("pages/draw.py", query_params={})
+
+
+def send_picked(part: Subset, picked: int | None, *, key: str) -> None:
+    """Draw that button for the digit picked in a grid of `part`; None: nothing is."""
+    if picked is not None:
+        with st.container(horizontal=True, key=f"{key}_row", vertical_alignment="center"):
+            one = part[[picked]]
+            st.caption(f"{one.title}: a {one.labels[0]}", width="content")
+            send(one.images[0], int(one.labels[0]), key=key)
 
 
 def edit(digit: np.ndarray, meant: int | None) -> None:

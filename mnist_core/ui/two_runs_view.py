@@ -7,7 +7,7 @@ import streamlit as st
 from mnist_core import confusion_figures, wording
 from mnist_core.comparison import Comparison
 from mnist_core.selection import Subset
-from mnist_core.ui import compared
+from mnist_core.ui import compared, sheet
 from mnist_core.ui.chart import chart
 from mnist_core.ui.digit_grid import digit_grid
 from mnist_core.ui.notices import Played
@@ -77,7 +77,7 @@ def _images(both: Comparison, cell: tuple[int, int], images: Subset) -> None:
                 f"{wording.count(len(index), 'image')}**")  # fmt: skip
     part = images[index[:SHOWN]]
     first, second = both.first, both.second
-    digit_grid(
+    picked = digit_grid(
         part.images,
         captions=[
             f"{name}, a {first.labels[i]}: read as {first.predicted[i]} "
@@ -90,5 +90,6 @@ def _images(both: Comparison, cell: tuple[int, int], images: Subset) -> None:
         height=330,
         key="agreement_images",
     )
+    sheet.send_picked(part, picked, key="agreement_to_draw")
     if len(index) > SHOWN:
         st.caption(f"The first {SHOWN} are shown.")
