@@ -75,7 +75,7 @@ class Network:
         return tf.function(slopes, input_signature=[PIXELS, DIRECTIONS])
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def _built(path: Path) -> Network:
     return Network(runs.read(path.name, path.parent).config)
 

@@ -9,7 +9,9 @@ from PIL import Image
 
 GROUND = 64  # pixels of the longer side at which a picture's shapes, and its ground, are looked at
 INSIDE = 60  # of 255: fainter ink does not widen the crop
+MANY = 4  # large shapes beside the largest
 OTHER_DIGIT = 0.25  # of the largest shape's area: one as large that stands apart is a digit, too
+FILLED = "Nearly all of it is ink: no digit can be seen."
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,21 @@ def remark(ink: np.ndarray) -> str:
         return "There is no digit yet."
     share = float((ink > INSIDE).mean())
     if share > 0.6:
-        return "Nearly all of it is ink: no digit can be seen."
+        return FILLED
     top, bottom, left, right = found[0].box
     if max(bottom - top, right - left) < 0.12 * max(ink.shape):
-        return "This is only a dot: draw the whole digit, or make the frame smaller."
-    apart = [
-        each for each in found[1:] if each.area >= OTHER_DIGIT * found[0].area
-        and (each.box[3] <= left or each.box[2] >= right)
-    ]  # fmt: skip
+        return "This is only a dot, and no digit."
+    large = [each for each in found[1:] if each.area >= OTHER_DIGIT * found[0].area]
+    apart = [each for each in large if each.box[3] <= left or each.box[2] >= right]
     if apart:
         return f"These look like {len(apart) + 1} digits side by side. The network reads one."
+    if len(large) >= MANY:
+        return "This does not look like one digit."
+    gap = 0.1 * (bottom - top)  # the bar of a 5 may stand apart, but is closer and smaller
+    if any(
+        each.area >= 2 * OTHER_DIGIT * found[0].area
+        and (each.box[1] <= top - gap or each.box[0] >= bottom + gap)
+        for each in large
+    ):
+        return "These look like digits one above the other. The network reads one."
     return ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from mnist_core import draw_figures, drawing, wording
+from mnist_core import draw_figures, drawing, runs, wording
 from mnist_core.ui import sheet
 from mnist_core.ui.chart import chart
 from mnist_core.ui.draw_view import NOT_SURE, Network
@@ -27,14 +27,19 @@ WHY = {
 
 def answer_view(found: Sheet | None, playing: Network | None) -> None:
     """Draw ten probabilities, and the stages with their switches and what would be read there."""
-    said = None
+    said, problem = None, ""
     if found is not None and playing is not None and not found.blank:
-        said = playing.probabilities(np.stack([stage.pixels for stage in found.stages]))
+        try:
+            said = playing.of_stages(found)
+        except runs.RunsError as error:
+            problem = str(error)
     meant = found and found.meant
     final = None if said is None else said[-1]
     chart(draw_figures.answer(final, meant, NOT_SURE), key="drawn_answer", height=210)
     if found is not None:
         _stages(found, said)
+    if problem:
+        st.error(wording.verbatim(problem))
 
 
 def _stages(found: Sheet, said: np.ndarray | None) -> None:
@@ -51,7 +56,8 @@ def _stages(found: Sheet, said: np.ndarray | None) -> None:
                 if stage.name != "raw":
                     key = f"switch_{found.kind}_{stage.name}"
                     st.toggle(
-                        "on", value=sheet.stage_is_on(stage.name, found.kind), key=key,
+                        f"{title} on", label_visibility="collapsed", key=key,
+                        value=sheet.stage_is_on(stage.name, found.kind),
                         on_change=sheet.switch_stage, args=(stage.name, found.kind, key),
                         help=f"{shape} pixels",
                     )  # fmt: skip

@@ -15,7 +15,7 @@ from mnist_core.ui.sheet import Sheet
 
 def flip_view(found: Sheet | None, playing: Network | None) -> None:
     """Draw the digit after some of the changes, what the network then says, and the way there."""
-    if draw_view.reading_or_hint(found, playing) is None:
+    if not draw_view.has_digit(found, playing):
         return
     change = resources.ask_flip(playing.run, playing.moment, found.digit)
     count, said = len(change["pixels"]), np.exp(log_softmax(change["logits"]))
@@ -30,8 +30,8 @@ def flip_view(found: Sheet | None, playing: Network | None) -> None:
         f"**{wording.count(count, 'pixel')} of 784** make{'s' if count == 1 else ''} a **{after}** "
         f"of this {before}.",
         help="A greedy search along the gradient: each step takes the pixel, made black or white, "
-        "that helps most; at the end each is taken back that was not needed. None of these can be "
-        "left out; whether fewer others would do is not known.",
+        "that helps most; at the end, changes that were not needed are taken back. None of these "
+        "can be left out; whether fewer others would do is not known.",
     )
     step = count
     if count > 1:

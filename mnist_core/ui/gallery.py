@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 import numpy as np
@@ -27,30 +28,31 @@ def kept() -> list[tuple[np.ndarray, int | None]]:
 
 def keep(digit: np.ndarray, meant: int | None) -> None:
     st.session_state["gallery"] = [(digit, meant), *kept()][:MOST]
+    _ask({"digit": digit_link.packed(digit), "meant": meant})
 
 
 def forget() -> None:
     st.session_state["gallery"] = []
+    _ask(None)
+
+
+def _ask(keep: dict | None) -> None:
+    """Have the browser add a drawing to those it keeps, of all tabs; None: forget them."""
+    st.session_state["gallery_asked"] = {"id": secrets.token_hex(8), "keep": keep}
 
 
 def remember() -> None:
-    """Take the drawings from the browser when a session begins, and give it those of now."""
-    gallery = st.session_state.get("gallery")
-    written = None
-    if gallery is not None:
-        written = [{"digit": digit_link.packed(digit), "meant": meant} for digit, meant in gallery]
-    _STORE(
-        key="gallery_store",
-        data={"name": "drawings", "value": written},
-        on_found_change=_found,
-    )
+    """Take the drawings from the browser, which has them, and ask it for the last change."""
+    state = st.session_state
+    session = state.setdefault("gallery_session", secrets.token_hex(8))
+    data = {"session": session, "asked": state.get("gallery_asked"), "most": MOST}
+    _STORE(key="gallery_store", data=data, on_found_change=_found)
 
 
 def _found() -> None:
-    if st.session_state.get("gallery") is None:
-        said = st.session_state["gallery_store"]["found"]["value"]
-        entries = map(_entry, said if isinstance(said, list) else [])
-        st.session_state["gallery"] = [each for each in entries if each is not None][:MOST]
+    said = st.session_state["gallery_store"]["found"]["value"]
+    entries = map(_entry, said if isinstance(said, list) else [])
+    st.session_state["gallery"] = [each for each in entries if each is not None][:MOST]
 
 
 def _entry(said) -> tuple[np.ndarray, int | None] | None:
@@ -75,9 +77,10 @@ def grid(read_as: list[int] | None, on_pick) -> None:
         ]
         told = [mark for mark in marks if mark]
         if told:
+            of = wording.count(len(told), "kept drawing")
             st.caption(
-                f"{told.count('right')} of {wording.count(len(told), 'kept drawing')} with a known "
-                "digit are read rightly. They stay in this browser."
+                f"Read rightly: {told.count('right')} of {of} with a known digit. They stay in "
+                "this browser."
             )
     digit_grid(
         np.stack([digit for digit, _ in drawings]),

@@ -6,7 +6,7 @@ const TOOLS = { pen: "Pen", eraser: "Eraser" };
 const WIDTHS = { free: [8, 40, 20], pixels: [1, 4, 1] }; // least, most, first; in pixels of the pad
 const THROTTLE = 150; // ms between two reports while a stroke is drawn
 const PATIENCE = 4000; // ms to wait for an answer before the next such report
-const MOST_ACTIONS = 400;
+const MOST_ACTIONS = 3000;
 
 function create(root) {
   const canvas = root.querySelector("canvas");
@@ -20,6 +20,7 @@ function create(root) {
   let [actions, undone, base] = [[], [], null];
   let [tool, stroke] = ["pen", null];
   let [sent, sentAt, timer] = [null, 0, 0];
+  let held = null; // the pointer that draws; the keyboard's strokes have none
   let at = null; // where the keyboard's pen is, in pixels of the pad
   const pixels = () => data.side === 28;
   const memory = () => `mnist-lab.pad.${data.token}`;
@@ -127,9 +128,12 @@ function create(root) {
   }
 
   function begin(point) {
+    // What was cleared away long ago is forgotten; a fuller sheet takes no more.
+    const cleared = actions.findLastIndex((action) => action.tool === "clear");
+    if (actions.length >= MOST_ACTIONS && cleared > 0) actions = actions.slice(cleared);
+    if (actions.length >= MOST_ACTIONS) return;
     stroke = { tool, width: Number(thick.value), ink: Number(ink.value) / 100, points: [point] };
     actions.push(stroke);
-    if (actions.length > MOST_ACTIONS) actions.shift();
     undone = [];
     segment(stroke, point, point);
   }
@@ -143,6 +147,7 @@ function create(root) {
   }
 
   function end() {
+    held = null;
     if (!stroke) return;
     stroke = null;
     changed();
@@ -151,6 +156,13 @@ function create(root) {
   canvas.addEventListener("pointerdown", (event) => {
     if (!event.isPrimary || event.button > 0) return;
     event.preventDefault();
+    if (held !== null) {
+      // A palm beside a pen: the pen goes on, or takes over from the palm.
+      if (event.pointerType !== "pen") return;
+      undo();
+    }
+    end();
+    held = event.pointerId;
     canvas.focus({ preventScroll: true });
     canvas.setPointerCapture(event.pointerId);
     cross.hidden = true;
@@ -158,12 +170,12 @@ function create(root) {
     sendSoon();
   });
   canvas.addEventListener("pointermove", (event) => {
-    if (!stroke || !event.isPrimary) return;
+    if (!stroke || event.pointerId !== held) return;
     const all = event.getCoalescedEvents?.() ?? [];
     for (const each of all.length ? all : [event]) go(place(each));
   });
   for (const name of ["pointerup", "pointercancel", "lostpointercapture"]) {
-    canvas.addEventListener(name, (event) => event.isPrimary && end());
+    canvas.addEventListener(name, (event) => event.pointerId === held && end());
   }
 
   // ---- keyboard ----
@@ -177,10 +189,11 @@ function create(root) {
     cross.style.top = `${(100 * at[1]) / canvas.height}%`;
   }
 
-  canvas.addEventListener("keydown", (event) => {
+  root.addEventListener("keydown", (event) => {
     const control = event.ctrlKey || event.metaKey;
     const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    const move = MOVES[key];
+    const onPaper = event.target === canvas; // the tools have arrows and Space of their own
+    const move = onPaper && MOVES[key];
     if (move && !control) {
       const step = (canvas.width / 28) * (event.shiftKey ? 3 : 1);
       at ??= [canvas.width / 2, canvas.height / 2, 1];
@@ -188,7 +201,7 @@ function create(root) {
       at = [inside(at[0] + step * move[0]), inside(at[1] + step * move[1]), 1];
       if (stroke) go(at);
       showCross();
-    } else if (key === " " || key === "Enter") {
+    } else if (onPaper && (key === " " || key === "Enter")) {
       at ??= [canvas.width / 2, canvas.height / 2, 1];
       if (stroke) end();
       else begin(at);
@@ -208,18 +221,21 @@ function create(root) {
   // ---- buttons ----
 
   function undo() {
+    end();
     if (!actions.length) return;
     undone.push(actions.pop());
     redraw();
     changed();
   }
   function redo() {
+    end();
     if (!undone.length) return;
     actions.push(undone.pop());
     redraw();
     changed();
   }
   function clear() {
+    end();
     if (!actions.length && !base) return;
     actions.push({ tool: "clear", points: [] });
     undone = [];

@@ -25,14 +25,15 @@ function create(root) {
   }
   document.addEventListener("paste", paste);
 
-  const update = (setStateValue) => (report = setStateValue);
+  const update = (setTriggerValue) => (report = setTriggerValue);
   return { update, destroy: () => document.removeEventListener("paste", paste) };
 }
 
-export default function ({ parentElement, setStateValue }) {
+// A trigger and not a state: a state, here a large one, is sent again with every rerun.
+export default function ({ parentElement, setTriggerValue }) {
   const root = parentElement.querySelector(".paste");
   const listener = (root.listener ??= create(root));
-  listener.update(setStateValue);
+  listener.update(setTriggerValue);
   // See chart.js: a cleanup also comes while the element is still on the page.
   return () => setTimeout(() => root.isConnected || listener.destroy());
 }

@@ -15,8 +15,12 @@ function create(root) {
     });
     const [down, across] = [`${Math.round(top)} to ${Math.round(bottom)}`,
       `${Math.round(left)} to ${Math.round(right)}`];
-    frame.setAttribute("aria-valuetext", `${across} per cent across, ${down} per cent down`);
+    const where = `${across} per cent across, ${down} per cent down`;
+    frame.setAttribute("aria-label", `Frame around the digit, ${where}; arrows move it, with Shift `
+      + "they change its size");
   }
+
+  const isWhole = () => box[2] - box[0] > 0.99 && box[3] - box[1] > 0.99;
 
   function tell() {
     report("frame", { box, token, at: Date.now() });
@@ -43,9 +47,9 @@ function create(root) {
     const [x, y] = place(event);
     const corner = event.target.dataset?.corner;
     if (corner) held = { corner: corner.split(" ").map(Number) };
-    else if (event.target === frame) held = { from: [x, y], box: [...box] };
+    else if (event.target === frame && !isWhole()) held = { from: [x, y], box: [...box] };
     else {
-      // Beside the frame a new one begins.
+      // Beside the frame, or where it holds all, a new one begins.
       box = [x, y, x, y];
       held = { corner: [2, 3], fresh: [x, y] };
     }
@@ -65,8 +69,8 @@ function create(root) {
     show();
   });
   for (const name of ["pointerup", "pointercancel"]) {
-    root.addEventListener(name, () => {
-      if (!held) return;
+    root.addEventListener(name, (event) => {
+      if (!held || !event.isPrimary) return;
       held = null;
       if (box[2] - box[0] < LEAST || box[3] - box[1] < LEAST) box = [0, 0, 1, 1]; // a mere click
       show();

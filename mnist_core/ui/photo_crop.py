@@ -16,7 +16,7 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom: shares of t
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 # A corner moves the sides whose numbers in a Box it has.
 _HTML = """<div class="photo"><img alt="" draggable="false" />
-  <div class="frame" tabindex="0" role="slider" aria-label="Frame around the digit">
+  <div class="frame" tabindex="0" role="group">
     <i data-corner="0 1"></i><i data-corner="2 1"></i><i data-corner="0 3"></i>
     <i data-corner="2 3"></i></div></div>"""
 _HERE = Path(__file__).parent
@@ -35,8 +35,11 @@ def photo_crop(picture: np.ndarray, *, key: str, box: Box = WHOLE) -> np.ndarray
     """
     token = hashlib.blake2b(picture.tobytes(), digest_size=8).hexdigest()
     said = (st.session_state.get(key) or {}).get("frame")
+    kept = f"{key}.box"  # the component forgets while it is not on the page
     if isinstance(said, dict) and said.get("token") == token and _is_box(said.get("box")):
-        box = tuple(said["box"])
+        st.session_state[kept] = token, tuple(said["box"])
+    if st.session_state.get(kept, (None,))[0] == token:
+        box = st.session_state[kept][1]
     data = {"picture": _jpeg(picture, token), "token": token, "box": list(box)}
     _CROP(key=key, data=data, on_frame_change=lambda: None)
     height, width = picture.shape[:2]

@@ -6,6 +6,7 @@ import contextlib
 import gc
 import hashlib
 import sys
+import time
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Any
@@ -144,9 +145,10 @@ def ask_probabilities(run: runs.Run, moment: float, image: np.ndarray) -> np.nda
 
 def wake(run: runs.Run, moment: float) -> None:
     """Have the answering process load a run's network, and do not wait for it."""
-    key = (run.id, moment)
-    if st.session_state.get("woken") != key:
-        st.session_state["woken"] = key
+    key, now = (run.id, moment), time.monotonic()
+    woken, when = st.session_state.get("woken", (None, now))
+    if woken != key or now - when > workers.IDLE_SECONDS / 2:  # it leaves when it is idle
+        st.session_state["woken"] = key, now
         with contextlib.suppress(RuntimeError):  # who asks in earnest will be told
             workers.ask("logits_of_pixels", run.path, moment, np.zeros((6, 28, 28), np.float32))
 

@@ -7,7 +7,7 @@ import streamlit as st
 
 from mnist_core import draw_figures, robustness, runs, wording
 from mnist_core.distortions import DISTORTIONS, Distortion
-from mnist_core.ui import resources
+from mnist_core.ui import draw_view, resources
 from mnist_core.ui.chart import chart
 from mnist_core.ui.curves_view import COLORS
 from mnist_core.ui.digit_grid import digit_grid
@@ -50,7 +50,11 @@ def _slider(chosen: Distortion) -> float:
     low, high = float(chosen.levels[0]), float(chosen.levels[-1])
 
     def moved() -> None:
-        levels[chosen.key] = st.session_state[key]
+        level = round(st.session_state[key], 6)
+        if abs(level - chosen.neutral) < 1e-6:  # steps that are no whole numbers
+            levels.pop(chosen.key, None)
+        else:
+            levels[chosen.key] = level
 
     return st.slider(f"{chosen.title} ({chosen.unit})", low, high, step=(high - low) / 48,
                      key=key, on_change=moved, format="%.3g")  # fmt: skip
@@ -67,6 +71,7 @@ def _own_digit(found: Sheet | None, playing: Network) -> None:
         if level != distortion.neutral:
             changed = distortion.apply(changed, level)
             said.append(f"{distortion.title.lower()} {level:.3g}")
+    draw_view.has_digit(found, playing)  # says what is switched off
     digit_grid(changed, cell=168, key="distorted", label="Your digit, distorted")
     probabilities = playing.probabilities(changed.astype(np.float32) / 255)[0]
     answer = int(probabilities.argmax())

@@ -19,6 +19,7 @@ from mnist_core.ui.paste import on_paste
 from mnist_core.ui.photo_crop import WHOLE, photo_crop
 
 KINDS = ("Pad", "Photo", "Pixels")
+PAPER, MOST_INK = 128, 0.6  # a pad with more of it darker than this is no digit
 # Pixels are MNIST's form already: there the recipe would only change what one edits.
 SWITCHED_ON = {
     "Pad": tuple(drawing.STAGES),
@@ -35,6 +36,7 @@ class Sheet:
     stages: list[drawing.Stage]
     meant: int | None
     remark: str
+    empty: bool = False  # nothing on it looks like ink
 
     @property
     def pixels(self) -> np.ndarray:
@@ -53,7 +55,7 @@ class Sheet:
 
     @property
     def blank(self) -> bool:
-        return not self.digit.any()
+        return self.empty or not self.digit.any()
 
 
 def send(digit: np.ndarray, meant: int | None, *, key: str) -> None:
@@ -78,6 +80,7 @@ def edit(digit: np.ndarray, meant: int | None) -> None:
     st.session_state["sheet_digit"] = np.array(digit, np.uint8)
     st.session_state["sheet_meant"] = meant
     st.session_state["sheet_kind"] = "Pixels"
+    st.session_state["sheet_problem"] = None
 
 
 def arrive() -> None:
@@ -117,7 +120,7 @@ def choose(eager: bool) -> Sheet | None:
         "Draw on", KINDS, required=True, key="sheet_choice", label_visibility="collapsed",
         on_change=_kind_chosen,
     )  # fmt: skip
-    if problem := state.pop("sheet_problem", None):
+    if problem := state.get("sheet_problem"):
         st.warning(problem)
     kind = state["sheet_kind"]
     on_paste(_pasted)
@@ -126,8 +129,28 @@ def choose(eager: bool) -> Sheet | None:
         return None
     on = [name for name in drawing.STAGES if stage_is_on(name, kind)]
     found = drawing.stages(raw, on)
+    _meant_is_over(kind, bool((raw < 255).any()))
     ink = drawing.light_on_dark(raw) if "polarity" not in on else found[1].picture
-    return Sheet(kind, found, state["sheet_meant"], shapes.remark(ink))
+    empty = kind != "Pixels" and not shapes.shapes(ink)  # there one may mean any pixels
+    return Sheet(kind, found, state["sheet_meant"], _remark(kind, raw, ink), empty)
+
+
+def _remark(kind: str, raw: np.ndarray, ink: np.ndarray) -> str:
+    """Return what is wrong with a sheet, in words; of an empty pad nothing."""
+    if kind != "Photo":
+        if (drawing.grey(raw) < PAPER).mean() > MOST_INK:
+            return shapes.FILLED
+        return shapes.remark(ink) if (raw < 255).any() else ""
+    said = shapes.remark(ink)
+    return f"{said} Drag the frame around one digit." if said else ""
+
+
+def _meant_is_over(kind: str, has_ink: bool) -> None:
+    """Forget the digit one meant when a pad is cleared."""
+    state = st.session_state
+    if state.get("sheet_inked") == kind and not has_ink:
+        state["sheet_meant"] = None
+    state["sheet_inked"] = kind if has_ink else None
 
 
 def stage_is_on(name: str, kind: str) -> bool:
@@ -141,7 +164,7 @@ def switch_stage(name: str, kind: str, key: str) -> None:
 def _kind_chosen() -> None:
     """Go to another sheet; what the digit there is meant to be is not known."""
     st.session_state["sheet_kind"] = st.session_state["sheet_choice"]
-    st.session_state["sheet_meant"] = None
+    st.session_state["sheet_meant"] = st.session_state["sheet_problem"] = None
 
 
 def _meant_chosen() -> None:
@@ -202,6 +225,11 @@ def _uploaded(key: str) -> None:
 def _pasted(content: bytes) -> None:
     st.session_state["sheet_kind"] = "Photo"
     _take(content)
+    if not content:  # the browser could not open it
+        st.session_state["photo_problem"] = (
+            "What was pasted cannot be opened as a picture. Save it as PNG or JPEG, and choose the "
+            "file."
+        )
 
 
 def _take(content: bytes) -> None:

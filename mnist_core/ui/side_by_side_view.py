@@ -17,8 +17,7 @@ MOST_RUNS, MOST_MOMENTS = 8, 24
 def side_by_side_view(found: Sheet | None, playing: Network | None) -> None:
     """Draw the ticked runs' answers as rows, and the current run's along its epochs."""
     asked = ticked_runs("drawn_runs", "Runs that read it, too", MOST_RUNS - 1) if playing else []
-    now = draw_view.reading_or_hint(found, playing)
-    if now is None:
+    if not draw_view.has_digit(found, playing):
         return
     left, right = st.columns(2, gap="medium")
     with left:

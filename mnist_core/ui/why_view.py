@@ -27,9 +27,9 @@ MEANING = (
 
 def why_view(found: Sheet | None, playing: Network | None) -> None:
     """Draw three maps in one scale, and the nearest training digits of both classes."""
-    said = draw_view.reading_or_hint(found, playing)
-    if said is None:
+    if not draw_view.has_digit(found, playing):
         return
+    said = playing.probabilities(found.scaled[None])[0]
     answer, second = (int(digit) for digit in np.argsort(-said)[:2])
     options = [digit for digit in np.argsort(-said).tolist() if digit != answer]
     told = found.meant if found.meant in options else second
@@ -45,8 +45,11 @@ def why_view(found: Sheet | None, playing: Network | None) -> None:
     ]  # fmt: skip
     figure = draw_figures.attributions(maps, found.digit, answer, other)
     chart(figure, key="drawn_maps", height=280)
-    st.caption(f"Blue speaks for {answer}, red for {other}; each map in its own strongest value.",
-               help=MEANING)  # fmt: skip
+    st.caption(
+        f"Blue speaks for {answer}, red for {other}; each map is scaled to its own strongest "
+        "pixel.",
+        help=MEANING,
+    )
     dataset = resources.dataset_of(playing.run)
     with st.container(horizontal=True, gap="large"):
         for digit in (answer, other):
