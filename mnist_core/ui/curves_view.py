@@ -50,7 +50,8 @@ def options(run: runs.Run) -> None:
 
 
 def _kept(widget, label: str, key: str, **arguments):
-    return widget(label, key=key, persist_state="session", **arguments)
+    """Draw a widget that keeps its value, and whose change draws the curves above anew."""
+    return widget(label, key=key, persist_state="session", on_change=frame.change_more, **arguments)
 
 
 def _behind(run: runs.Run) -> list[tuple[str, str, pd.DataFrame]]:

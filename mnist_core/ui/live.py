@@ -45,22 +45,23 @@ def studio(run_id: str, beside) -> None:
         if now.state == "queued":
             resources.keep_trainer()
         _progress(now)
-        if not run.active:  # one part: an option below the curves draws them anew
-            _details(now)
 
     draw()
-    if run.active:
-        _live_details(run_id)
+    _inside(run_id, run.active)
     with beside:
         _digits(run_id, run.active)
     if not run.active:
         _listen(run)
 
 
-@st.fragment(run_every=INSIDE_SECONDS)
-def _live_details(run_id: str) -> None:
-    with contextlib.suppress(runs.RunsError):  # deleted: the curves' part says so
-        _details(runs.read(run_id))
+def _inside(run_id: str, active: bool) -> None:
+    @st.fragment(run_every=INSIDE_SECONDS if active else None)
+    def draw() -> None:
+        frame.draw_more()
+        with contextlib.suppress(runs.RunsError):  # deleted: the curves' part says so
+            _details(runs.read(run_id))
+
+    draw()
 
 
 def _listen(run: runs.Run) -> None:
@@ -102,7 +103,6 @@ def _progress(run: runs.Run) -> None:
 
 
 def _details(run: runs.Run) -> None:
-    frame.draw_more()
     with st.container(horizontal=True, key="below_curves"):
         curves_view.options(run)
         keep_view.keep(run)
