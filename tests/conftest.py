@@ -61,6 +61,11 @@ def recorded(root, small, tiny_config):
     return write_run(root, small, tiny_config)
 
 
+def no_process(*args):
+    """Stand for a process that cannot be started."""
+    raise RuntimeError("A page test has no answering process, unless it brings its own.")
+
+
 @pytest.fixture
 def app_on_small_data(root, small, monkeypatch):
     """The app on the small dataset; what asks for a trainer gets none. Page tests use this mark:
@@ -75,6 +80,7 @@ def app_on_small_data(root, small, monkeypatch):
     monkeypatch.setattr(script_runner, "_mpa_v1", run_whole_app)
     monkeypatch.setattr(data, "find", lambda *args: (small, ()))
     monkeypatch.setattr(workers, "ensure_trainer", lambda *args: None)
+    monkeypatch.setattr(workers, "ask", no_process)
     st.cache_resource.clear()
     yield
     st.cache_resource.clear()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -42,6 +43,7 @@ STYLE = """<style>
   }
 }
 </style>"""
+STALE_SECONDS = 2.0  # sooner after a press nobody picks another run
 STATE_MARKS = {
     "queued": "…", "running": "●", "paused": "‖", "completed": "✓", "stopped": "■",
     "diverged": "✗", "failed": "✗", "interrupted": "!",
@@ -168,6 +170,7 @@ def resolve() -> list[runs.Run]:
     if wanted := wanted_run():
         run_changed(wanted["run"])
         wanted.clear()
+        st.session_state["run_made_at"] = time.monotonic()
     resources.settle_dataset()
     chosen.arrive()
     chosen.to_url()
@@ -210,8 +213,11 @@ def _picked(known: tuple[str, ...]) -> None:
     """Play the run just picked.
 
     The browser names a run by its label. A label that has changed since, because its run ended,
-    comes back as that text and looks like a choice.
+    comes back as that text and looks like a choice. And for a moment after a button has made a run
+    the browser may still send the one that it showed before.
     """
+    if time.monotonic() - st.session_state.get("run_made_at", -STALE_SECONDS) < STALE_SECONDS:
+        return
     if (picked := st.session_state["picked_run"]) in known:
         run_changed(picked)
 

@@ -333,6 +333,7 @@ def test_maps_come_from_the_network_itself(visit, paper_run):
         )
         stand_still(page)
         values = "node => Array.from(node._fullData[0].z, row => Array.from(row))"
+        expect(page.locator(".st-key-attribution .mnist-chart.drawn")).to_be_visible()
         drawn.append(np.array(plot(page, "attribution").evaluate(values), float))
     for values in drawn:
         assert values.shape == (28, 28) and abs(values).max() > 0.01
