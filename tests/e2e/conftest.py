@@ -28,6 +28,11 @@ ARGUMENTS = [
     "--no-sandbox", "--disable-gpu", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--no-first-run",
 ]  # fmt: skip
+STREAMLITS_OWN_RACE = re.compile(
+    r"Traceback(?:(?!Traceback).)*?filtered_state(?:(?!Traceback).)*?"
+    r"RuntimeError: \S*dictionary changed size during iteration",
+    re.DOTALL,
+)
 LEAVE_SECONDS = 8.0  # what any process of ours may outlive the server
 # On a deep link Streamlit's own page first asks for these below the page's path.
 STREAMLITS_OWN_404 = re.compile(r"/\w+/_stcore/(health|host-config)$")
@@ -124,9 +129,12 @@ class Server:
     def errors(self):
         """Return the logs of server and trainer in which a traceback goes through our code.
 
-        Streamlit logs some of its own, for instance when a browser leaves while it is answered.
+        Streamlit logs some of its own, for instance when a browser leaves while it is answered. One
+        of these is raised in a call of ours: a rerun that overtakes another may change the state
+        of the session while Streamlit goes through its keys; the overtaking one draws the page.
         """
         texts = [log.read_text() for log in (self.log, self.runs / "trainer.log") if log.exists()]
+        texts = [STREAMLITS_OWN_RACE.sub("", text) for text in texts]
         return [text for text in texts if "Traceback" in text and any(map(ours, text.splitlines()))]
 
 
