@@ -33,6 +33,7 @@ from mnist_core import (
     recording,
     robustness,
     runs,
+    shapes,
     workers,
 )
 from mnist_core.evaluation import log_softmax
@@ -483,7 +484,12 @@ def test_a_link_shows_exactly_its_digit(change, run, brain, small):
     said = probabilities(brain.logits(run.path, 3.0, digit[None]))[0]
     np.testing.assert_allclose(bars(at), said, atol=1e-5)
     assert is_sheet(at, digit, 4)
+    # Only where most of the sheet is ink is anything wrong with it.
+    assert [each.value for each in at.warning] == (
+        [shapes.FILLED] if (digit > 128).mean() > 0.6 else []
+    )
     show_pixels(at, small.test.images[6])  # edited
+    assert not at.warning
     said = probabilities(brain.logits(run.path, 3.0, small.test.images[6][None]))[0]
     np.testing.assert_allclose(bars(at), said, atol=1e-5)
 

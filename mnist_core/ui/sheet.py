@@ -19,7 +19,7 @@ from mnist_core.ui.paste import on_paste
 from mnist_core.ui.photo_crop import WHOLE, photo_crop
 
 KINDS = ("Pad", "Photo", "Pixels")
-PAPER, MOST_INK = 128, 0.6  # a pad with more of it darker than this is no digit
+DARK, MOST_INK = 128, 0.6  # a pad that holds more ink darker than this shows no digit
 # Pixels are MNIST's form already: there the recipe would only change what one edits.
 SWITCHED_ON = {
     "Pad": tuple(drawing.STAGES),
@@ -129,18 +129,19 @@ def choose(eager: bool) -> Sheet | None:
         return None
     on = [name for name in drawing.STAGES if stage_is_on(name, kind)]
     found = drawing.stages(raw, on)
-    _meant_is_over(kind, bool((raw < 255).any()))
+    drawn = raw if kind == "Pixels" else 255 - drawing.grey(raw)  # light on dark
+    _meant_is_over(kind, bool(drawn.any()))
     ink = drawing.light_on_dark(raw) if "polarity" not in on else found[1].picture
     empty = kind != "Pixels" and not shapes.shapes(ink)  # there one may mean any pixels
-    return Sheet(kind, found, state["sheet_meant"], _remark(kind, raw, ink), empty)
+    return Sheet(kind, found, state["sheet_meant"], _remark(kind, drawn, ink), empty)
 
 
-def _remark(kind: str, raw: np.ndarray, ink: np.ndarray) -> str:
+def _remark(kind: str, drawn: np.ndarray, ink: np.ndarray) -> str:
     """Return what is wrong with a sheet, in words; of an empty pad nothing."""
     if kind != "Photo":
-        if (drawing.grey(raw) < PAPER).mean() > MOST_INK:
+        if (drawn > DARK).mean() > MOST_INK:
             return shapes.FILLED
-        return shapes.remark(ink) if (raw < 255).any() else ""
+        return shapes.remark(ink) if drawn.any() else ""
     said = shapes.remark(ink)
     return f"{said} Drag the frame around one digit." if said else ""
 
