@@ -20,6 +20,7 @@ from mnist_core import files, flipping, models, runs
 from mnist_core.config import TrainConfig
 from mnist_core.layers import CLASSES, IMAGE_SHAPE
 from mnist_core.robustness import measure
+from mnist_core.same_step import compare
 
 PATCH = 5  # pixels: the side of what occlusion blanks out
 STEPS = 50  # pictures on the way from black to the image
@@ -189,3 +190,8 @@ def robustness(path: Path, moment: float, name: str, level: float) -> dict[str, 
     """Measure how well distorted digits are read and keep it with the run: robustness.measure()."""
     run = runs.read(path.name, path.parent)
     return measure(run, moment, name, level, lambda images: logits(path, moment, images))
+
+
+def same_step(path: Path, moment: float, image: np.ndarray, label: int) -> dict[str, Any]:
+    """Return how far Keras and the equations in NumPy are apart: same_step.compare()."""
+    return compare(runs.read(path.name, path.parent), moment, image, label)

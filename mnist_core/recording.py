@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mnist_core.files import UNREADABLE, beside, write_arrays
-from mnist_core.runs import Run, moment_name, read_metrics
+from mnist_core.runs import Run, RunsError, moment_name, read_metrics
 
 
 def append(run: Run, line: dict[str, Any]) -> None:
@@ -47,6 +47,19 @@ def last_weights(run: Run) -> tuple[float, dict[str, np.ndarray]] | None:
         ):
             return float(file.stem), dict(arrays)
     return None
+
+
+def read_weights(run: Run, moment: float) -> dict[str, np.ndarray]:
+    """Return the arrays of a recorded moment: "weights/i", "optimizer/i", "step" and others.
+
+    Raises RunsError where none, or nothing readable, was recorded.
+    """
+    file = run.path / "weights" / f"{moment_name(moment)}.npz"
+    try:
+        with np.load(file, allow_pickle=False) as arrays:
+            return dict(arrays)
+    except UNREADABLE as error:
+        raise RunsError(f"No readable weights of epoch {moment:g} in {run.id}.") from error
 
 
 def record_wrong_labels(run: Run, images: np.ndarray, labels: np.ndarray) -> None:

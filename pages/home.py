@@ -43,6 +43,8 @@ with right:
     frame.page_link("browse", "Look at the digits first", icon=":material/grid_view:")
     frame.page_link("train", "Choose another network", icon=":material/model_training:")
     frame.page_link("draw", "Draw a digit of your own", icon=":material/draw:")
+    frame.page_link("explain", "Take the walk", icon=":material/directions_walk:",
+                    query_params={"explain": "The walk"})  # fmt: skip
 
 st.subheader("Latest runs")
 latest = runs.list_runs()

@@ -1,6 +1,7 @@
 """Shared data: small and made on the spot; the full MNIST only where MNIST_PATH names it."""
 
 import gc
+import math
 import os
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from mnist_core import data, recording, runs
 from mnist_core.config import TrainConfig
-from mnist_core.layers import dense_stack
+from mnist_core.layers import Conv, Dense, dense_stack
 
 
 def pytest_collection_finish():
@@ -103,6 +104,22 @@ def built_in(app_on_small_data, digits, monkeypatch):
     monkeypatch.setattr(data, "fetch", fetch)
 
 
+def random_weights(config, rng):
+    """Return arrays of the shapes that Keras's network has, as models.build() orders them."""
+    shape, arrays = ((28, 28, 1) if config.convolutional else (784,)), []
+    for layer in (*config.layers, Dense(10, "linear")):
+        if isinstance(layer, Dense | Conv):
+            inputs = (math.prod(shape),)
+            if isinstance(layer, Conv):
+                inputs = (layer.kernel, layer.kernel, shape[-1])
+            width = layer.units if isinstance(layer, Dense) else layer.filters
+            arrays.append(rng.normal(size=(*inputs, width)) / math.sqrt(math.prod(inputs)))
+            # Batch normalization has scales, shifts, means and variances, all of them positive.
+            arrays += [rng.uniform(0.5, 1.5, width) for _ in range(4 if layer.batch_norm else 1)]
+        shape = layer.output_shape(shape)
+    return [array.astype(np.float32) for array in arrays]
+
+
 def write_run(root, dataset, config, epochs=3, state="completed"):
     """Write a recording by hand; the share of right answers grows with the epoch."""
     run = runs.create(config, dataset.describe(), root)
@@ -129,8 +146,16 @@ def write_run(root, dataset, config, epochs=3, state="completed"):
             "sample_accuracy": 0.5 + epoch / 9, "val_loss": 1.1 / (epoch + 1),
             "val_accuracy": accuracy, "seconds": epoch + 1.0,
         })  # fmt: skip
-        kernel = rng.normal(size=(784, 16)).astype(np.float32)
-        recording.record_weights(run, epoch, {"step": np.int64(epoch * steps), "weights/0": kernel})
+        weights = random_weights(config, rng)
+        # Adam's memory of each: for networks without batch normalization, where all are trained.
+        memory = [np.abs(each) / 100 for each in weights for _ in range(2)]
+        optimizer = [np.int64(epoch * steps), np.float32(config.learning_rate), *memory]
+        groups = {"weights": weights, "optimizer": optimizer}
+        recording.record_weights(run, epoch, {
+            "step": np.int64(epoch * steps),
+            **{f"{name}/{i}": each for name, group in groups.items()
+               for i, each in enumerate(group)},
+        })  # fmt: skip
     runs.beat(
         run,
         step=epochs * steps,

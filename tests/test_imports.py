@@ -13,24 +13,28 @@ FILES = [*PROJECT.glob("*.py"), *PROJECT.glob("pages/*.py"), *PROJECT.glob("mnis
 # From the bottom up; a module imports from the rows below its own, and the screens from their own.
 ROWS = [
     "files download wording paper view fields keras_calls early_stopping training_set augmentation "
-    "flipping photo shapes digit_link",
-    "data layers optimizers distortions drawing",
-    "config",
-    "models traits neighbours runs presets batches",
+    "flipping photo shapes digit_link layer_maths update_rules equations "
+    "glossary_places",
+    "data layers optimizers distortions drawing glossary",
+    "config image_layers step_equations",
+    "models traits neighbours runs presets batches explain blocks layout",
     "selection evaluation recording marks weights driving watching",
-    "exam robustness",
-    "compiling inference figures maps slices export calibration comparison history label_faults",
+    "exam robustness moment receptive",
+    "same_step",
+    "compiling inference figures maps slices export calibration comparison history label_faults "
+    "neuron_cut",
+    "neurons",
     "glimpses data_figures evaluation_figures confusion_figures script reproduction overfitting "
-    "timing",
-    "recorder over_time_figures training_figures",
-    "studio_figures draw_figures",
-    "training analyses",
+    "timing found neuron_figures",
+    "convolution_equations recorder over_time_figures training_figures findings",
+    "studio_figures draw_figures tour",
+    "training analyses convolution_figures explain_figures",
     "workers",
     "__main__ ui",
     "pages",
     "app",
 ]
-WITH_KERAS = ("models", "compiling", "glimpses", "recorder", "training", "inference")
+WITH_KERAS = ("models", "compiling", "glimpses", "recorder", "training", "inference", "same_step")
 
 
 def module_of(file):
@@ -153,7 +157,9 @@ def test_plotly_draws_in_figures_and_is_sent_by_the_chart():
         "mnist_core.figures", "mnist_core.data_figures", "mnist_core.evaluation_figures",
         "mnist_core.confusion_figures", "mnist_core.over_time_figures",
         "mnist_core.studio_figures", "mnist_core.training_figures", "mnist_core.draw_figures",
-        "mnist_core.ui.chart",
+        "mnist_core.explain_figures",
+        "mnist_core.convolution_figures",
+        "mnist_core.neuron_figures", "mnist_core.ui.chart",
     }  # fmt: skip
 
 

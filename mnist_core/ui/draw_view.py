@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from mnist_core import runs, wording
-from mnist_core.ui import frame, gallery, notices, resources, sheet
+from mnist_core.ui import explained, frame, gallery, notices, resources, sheet
 from mnist_core.ui.sheet import Sheet
 
 NOT_SURE = 0.6  # below, the answer is called unsure
@@ -62,6 +62,7 @@ def lab(view, eager: bool) -> None:
         if found:
             with st.container(horizontal=True, key="below_sheet", gap="small"):
                 sheet.keep_row(found)
+                explained.offer_drawing(found.digit, found.meant, key="explain_drawing")
     if playing and (found is None or found.blank):
         resources.wake(playing.run, playing.moment)  # while the first stroke is drawn
     with right:

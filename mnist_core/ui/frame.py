@@ -20,10 +20,11 @@ from mnist_core import runs, wording
 from mnist_core.ui import chosen, resources, url
 from mnist_core.ui.data_chip import data_chip
 from mnist_core.ui.epoch_cursor import epoch_cursor
+from mnist_core.ui.terms import terms
 
 # In the order of the story. Without icons: a material icon here is also fetched from the internet
 # as the browser tab's.
-PAGES = ("home", "browse", "train", "evaluate", "mistakes", "draw")
+PAGES = ("home", "browse", "train", "evaluate", "mistakes", "draw", "explain")
 # The bar at the bottom is as low as a player's, and has two rows on a phone, where a picture comes
 # before its controls. Without these rules everything still works, a little larger.
 STYLE = """<style>
@@ -32,6 +33,12 @@ STYLE = """<style>
   [data-testid="stMainBlockContainer"], [data-testid="stBottomBlockContainer"] {
     padding-left: 3rem; padding-right: 3rem;
   }
+}
+[data-testid="stLayoutWrapper"]:has(> .st-key-terms) { margin-left: auto; }
+@media (min-width: 641px) { [data-testid="stLayoutWrapper"]:has(> .st-key-terms) { order: 1; } }
+/* Among many terms a link is a word; on its own page it would look like a pressed button. */
+:is(.st-key-terms_list, [class*="st-key-glossary_"]) [data-testid="stPageLink-NavLink"] {
+  background: none; padding-left: 0; padding-right: 0;
 }
 /* Its "Stop" would stand beside the run's own. */
 [data-testid="stStatusWidget"] { display: none; }
@@ -73,11 +80,12 @@ def page_starts() -> None:
 def title(name: str, sentence: str):
     """Draw a page's title and the sentence that says what it is for, in one row where it fits.
 
-    Returns the row's container.
+    Returns the row's container. "Terms" stands at its end, on a phone beside the title.
     """
     row = st.container(horizontal=True, vertical_alignment="bottom", key="title")
     with row:
         st.title(name, width="content", anchor=False)
+        terms(name.lower() if name.lower() in PAGES else "home")
         st.caption(sentence, width="content")
     return row
 

@@ -10,7 +10,7 @@ import streamlit as st
 from mnist_core import data_figures, evaluation_figures, runs, traits, wording
 from mnist_core.data import Split
 from mnist_core.selection import Subset
-from mnist_core.ui import chosen, dataset_cache, frame, resources, sheet, walk
+from mnist_core.ui import chosen, dataset_cache, explained, frame, resources, sheet, walk
 from mnist_core.ui.chart import chart
 from mnist_core.ui.digit_grid import digit_grid
 
@@ -51,7 +51,9 @@ def panel(
         )
         if st.button("Enlarge", key="enlarge"):
             _enlarged(image, label, centre, normalized, one.title)
-        sheet.send(image, label, key="browse_to_draw")
+        with st.container(horizontal=True, key="browse_send", gap="small"):
+            sheet.send(image, label, key="browse_to_draw")
+            explained.offer(int(one.ids[0]), one.dataset.fingerprint, key="explain_image")
     st.caption(_shape(image, shape, label))
     with near:
         if instead:

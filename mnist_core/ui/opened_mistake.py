@@ -6,7 +6,7 @@ import streamlit as st
 
 from mnist_core import evaluation_figures, history, over_time_figures, runs, wording
 from mnist_core.selection import Subset
-from mnist_core.ui import chosen, resources, sheet, verdicts, walk
+from mnist_core.ui import chosen, explained, resources, sheet, verdicts, walk
 from mnist_core.ui.chart import chart
 from mnist_core.ui.digit_grid import digit_grid
 from mnist_core.ui.nearest_view import nearest
@@ -56,6 +56,7 @@ def panel(
         if one.of_test[0]:
             verdicts.choose(one, verdicts.of(one.dataset))
         sheet.send(one.images[0], truth, key="mistake_to_draw")
+        explained.offer(int(one.ids[0]), one.dataset.fingerprint, key="explain_mistake")
     detail = st.segmented_control(
         "Details",
         DETAILS,

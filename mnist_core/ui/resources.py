@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
-from mnist_core import data, history, label_faults, robustness, runs, workers
+from mnist_core import data, history, label_faults, moment, robustness, runs, workers
 from mnist_core.config import TrainConfig
 from mnist_core.evaluation import Evaluation, log_softmax
 from mnist_core.selection import Subset, ids_of
@@ -81,6 +81,16 @@ def _evaluation(path: str, moment: float, recorded_at: int) -> Evaluation:
         return Evaluation(labels, run.logits(moment))
     except ValueError as error:
         raise runs.RunsError(f"The predictions of epoch {moment:g} do not fit: {error}") from error
+
+
+def moment_of(run: runs.Run, epoch: float) -> moment.Moment:
+    """Return a run's network at a recorded moment, to be explained; raises RunsError."""
+    return _moment(run.id, epoch, _recorded_at(run, "weights", epoch), run)
+
+
+@st.cache_resource(show_spinner=False, max_entries=3)
+def _moment(run_id: str, epoch: float, recorded_at: int, _run: runs.Run) -> moment.Moment:
+    return moment.read(_run, epoch)
 
 
 def history_of(run: runs.Run) -> history.History:
@@ -175,6 +185,11 @@ def ask_flip(run: runs.Run, moment: float, image: np.ndarray) -> dict[str, np.nd
     return _asked("flip", run, moment, image)
 
 
+def ask_same_step(run: runs.Run, moment: float, image: np.ndarray, label: int) -> dict[str, Any]:
+    """Return how far Keras's step for a digit is from NumPy's: same_step.compare()."""
+    return _asked("same_step", run, moment, image, label)
+
+
 def measure_robustness(run: runs.Run, moment: float, name: str) -> int:
     """Have what is missing of a robustness curve measured; return how many levels that is.
 
@@ -208,7 +223,7 @@ def _asked(function: str, run: runs.Run, moment: float, images: np.ndarray, *dig
 
 @st.cache_resource(show_spinner=False, max_entries=32)
 def _kept_answer(function: str, run_id, moment, recorded_at, pixels, digits, _run, _images):
-    ask = _answer if function == "flip" else _numbers  # which looks at its numbers itself
+    ask = _answer if function in ("flip", "same_step") else _numbers  # these look themselves
     return ask(function, _run.path, moment, _images, *digits)
 
 

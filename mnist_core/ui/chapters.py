@@ -1,0 +1,99 @@
+"""What the chapters of Explain share: headings, equations, and which unit, pixel and digit.
+
+URL: unit= the hidden unit whose numbers are filled in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from mnist_core.blocks import Block
+from mnist_core.equations import Equation
+from mnist_core.ui import url
+
+WAY, SUMS = [5, 6], "gap"  # columns: words and equations, then the picture
+
+
+def chapter(number: int, title: str, sentence: str):
+    """Draw a chapter's heading; return its two columns, for words and for the picture."""
+    st.subheader(f"{number}  {title}", anchor=f"chapter-{number}", divider="gray")
+    st.markdown(sentence)
+    return st.columns(WAY, gap="medium", vertical_alignment="center")
+
+
+def equation(found: Equation) -> None:
+    """Draw an equation in general, and with its numbers below."""
+    st.latex(found.general)
+    st.latex(found.filled)
+
+
+def chosen_unit(count: int) -> int:
+    """Return the number of the unit that is followed, in a layer of so many."""
+    state = st.session_state
+    if "unit" not in state:
+        said = st.query_params.get("unit", "")
+        state["unit"] = int(said) if said.isascii() and said.isdecimal() and len(said) < 6 else 0
+    return min(state["unit"], count - 1)
+
+
+def unit_field(count: int, key: str, what: str = "Unit") -> int:
+    """Draw the number of the followed unit, to type or to step through, and return it."""
+    unit = st.session_state[key] = chosen_unit(count)
+    st.number_input(what, 0, count - 1, key=key, width=130, on_change=_unit_typed, args=(key,))
+    return unit
+
+
+def _unit_typed(key: str) -> None:
+    st.session_state["unit"] = int(st.session_state[key])
+
+
+def take_unit(click: dict) -> None:
+    """Follow the unit of a clicked bar."""
+    st.session_state["unit"] = int(click["x"])
+
+
+def chosen_digit(answer: int) -> int:
+    """Return the output that is followed: a clicked one, else the answer."""
+    digit = st.session_state.get("explained_digit")
+    return answer if digit is None else digit
+
+
+def take_digit(click: dict) -> None:
+    """Follow the output of a clicked bar."""
+    st.session_state["explained_digit"] = int(click["x"])
+
+
+def to_url() -> None:
+    url.write("unit", str(st.session_state["unit"]) if st.session_state.get("unit") else None)
+
+
+def choose_layer(found: Sequence[Block], key: str = "explained_layer") -> Block:
+    """Draw the choice of a layer where there are several; return it."""
+    titles = [block.title for block in found]
+    if len(titles) == 1:
+        return found[0]
+    if st.session_state.get(key) not in titles:
+        st.session_state[key] = titles[0]
+    title = st.segmented_control(
+        "Layer", titles, key=key, required=True, persist_state="session",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    return found[titles.index(title)]
+
+
+def on(view: str, label: str, sentence: str) -> None:
+    """Draw the way on to another view of Explain, so that no chapter is a dead end."""
+    with st.container(horizontal=True, vertical_alignment="center", key=f"on_to_{view}"):
+        st.button(
+            label, icon=":material/arrow_forward:", key=f"on_{view}", on_click=_go, args=(view,)
+        )
+        st.caption(sentence, width="content")
+
+
+def _go(view: str) -> None:
+    from mnist_core.ui import frame
+
+    st.session_state["explain"] = view
+    frame.change_more()
