@@ -142,6 +142,11 @@ def rate_by_hand(run: Run, step: int) -> float | None:
     return float(changed["learning_rate"].iloc[-1]) if len(changed) else None
 
 
+def rate_changes(run: Run) -> int:
+    """Return how often the learning rate was set by hand so far."""
+    return int((run.metrics["kind"] == "rate").sum())
+
+
 def _rate(run: Run, step: int) -> float:
     """Return the learning rate of the next step: the schedule's, with its peak as set by hand."""
     config, by_hand = run.config, rate_by_hand(run, step)

@@ -38,11 +38,13 @@ def test_bars_tell_signs_the_chosen_one_and_those_that_are_off():
     values = np.array([1.5, -0.5, 0.2, -3.0])
     off = np.array([False, True, False, True])
     figure = explain_figures.bars(values, 2, across="unit", up="z", off=off)
-    bar, target = figure.data
-    assert bar.y.tolist() == values.tolist()
-    colors = bar.marker.color
-    assert colors[1] == colors[3] == explain_figures.PAPER
-    assert colors[2] == explain_figures.TRAINING and colors[0] == explain_figures.VALIDATION
+    *bars, target = figure.data
+    found = {x: (y, bar.marker.color) for bar in bars for x, y in zip(bar.x, bar.y, strict=True)}
+    assert [found[x][0] for x in range(4)] == values.tolist()
+    assert found[1][1] == found[3][1] == explain_figures.PAPER
+    assert found[2][1] == explain_figures.TRAINING and found[0][1] == explain_figures.VALIDATION
+    plain = explain_figures.bars(values, None, across="unit", up="z").data[1]
+    assert plain.marker.color == explain_figures.WRONG and plain.x.tolist() == [1, 3]
     low, high = figure.layout.yaxis.range
     assert low < -3 and high > 1.5
     # What is clicked reaches from the bottom to the top, so that a small bar is as easy.

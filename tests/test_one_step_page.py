@@ -88,9 +88,9 @@ def test_each_line_of_the_chain_rule_holds_kerass_numbers(run_of, small):
     assert last(at, f"g_{{{i},{answer}}}") == pytest.approx(float(w2[i, answer]), rel=0.012)
     i = int(abs(w1[:, unit]).argmax())
     assert last(at, f"g_{{{i},{unit}}}") == pytest.approx(float(w1[i, unit]), rel=0.012)
-    bars = array(figure(at, "step_slopes_3")["data"][0]["y"])
+    bars = array(figure(at, "step_slopes_3")["data"][-1]["customdata"])
     np.testing.assert_allclose(bars, b1, rtol=1e-3, atol=1e-7)
-    bars = array(figure(at, "step_error")["data"][0]["y"])
+    bars = array(figure(at, "step_error")["data"][-1]["customdata"])
     np.testing.assert_allclose(bars, b2, rtol=1e-3, atol=1e-7)
 
 

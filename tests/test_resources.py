@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import streamlit as st
 from loky.process_executor import TerminatedWorkerError
+from threadpoolctl import threadpool_info
 
 from mnist_core import runs, workers
 from mnist_core.ui import frame, resources
@@ -62,3 +63,8 @@ def test_a_run_is_listed_with_the_time_on_the_viewers_clock(zone, shown, monkeyp
     run = SimpleNamespace(id="20261122-123000-abcd")
     expected = datetime.strptime(shown, "%Y-%m-%d %H:%M")
     assert frame._viewers_time(run).replace(tzinfo=None) == expected
+
+
+def test_the_server_computes_with_one_thread():
+    pools = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    assert pools and set(pools) == {1}

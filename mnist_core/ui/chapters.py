@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import streamlit as st
 
 from mnist_core.blocks import Block
@@ -29,29 +30,33 @@ def equation(found: Equation) -> None:
     st.latex(found.filled)
 
 
-def chosen_unit(count: int) -> int:
-    """Return the number of the unit that is followed, in a layer of so many."""
+def chosen_unit(strength: np.ndarray) -> int:
+    """Return the number of the unit that is followed, the neuron bench's, too.
+
+    Where none was chosen it is the strongest; `strength` (n,) has the units of the layer.
+    """
     state = st.session_state
-    if "unit" not in state:
+    if "neuron_unit" not in state:
         said = st.query_params.get("unit", "")
-        state["unit"] = int(said) if said.isascii() and said.isdecimal() and len(said) < 6 else 0
-    return min(state["unit"], count - 1)
+        known = said.isascii() and said.isdecimal() and len(said) < 6
+        state["neuron_unit"] = int(said) if known else None
+    unit = state["neuron_unit"]
+    return int(np.argmax(strength)) if unit is None else min(unit, len(strength) - 1)
 
 
-def unit_field(count: int, key: str, what: str = "Unit") -> int:
-    """Draw the number of the followed unit, to type or to step through, and return it."""
-    unit = st.session_state[key] = chosen_unit(count)
+def unit_field(unit: int, count: int, key: str, what: str = "Unit") -> None:
+    """Draw the number of the followed unit, to type or to step through."""
+    st.session_state[key] = unit
     st.number_input(what, 0, count - 1, key=key, width=130, on_change=_unit_typed, args=(key,))
-    return unit
 
 
 def _unit_typed(key: str) -> None:
-    st.session_state["unit"] = int(st.session_state[key])
+    st.session_state["neuron_unit"] = int(st.session_state[key])
 
 
 def take_unit(click: dict) -> None:
     """Follow the unit of a clicked bar."""
-    st.session_state["unit"] = int(click["x"])
+    st.session_state["neuron_unit"] = int(click["x"])
 
 
 def chosen_digit(answer: int) -> int:
@@ -66,7 +71,8 @@ def take_digit(click: dict) -> None:
 
 
 def to_url() -> None:
-    url.write("unit", str(st.session_state["unit"]) if st.session_state.get("unit") else None)
+    unit = st.session_state.get("neuron_unit")
+    url.write("unit", None if unit is None else str(unit))
 
 
 def choose_layer(found: Sequence[Block], key: str = "explained_layer") -> Block:

@@ -1,5 +1,7 @@
 // A Plotly figure that stays mounted: every rerun calls Plotly.react on the same node.
 
+// Safari has no idle moments to ask for.
+const whenIdle = window.requestIdleCallback ?? ((go) => setTimeout(go, 50));
 const CONFIG = { displayModeBar: false, displaylogo: false, doubleClick: "reset" };
 
 /** The promise of plotly.js; whoever comes first makes it (plotly_loader.js has the same lines). */
@@ -111,9 +113,16 @@ function create(box) {
     Plotly.downloadImage(figure, { format, filename: data.save, width, height, scale: 2 });
   }
 
+  /** Whether the chart is above or below what the window shows: then it may wait for the others. */
+  function outOfSight() {
+    const { top, bottom } = box.getBoundingClientRect();
+    return bottom < 0 || top > innerHeight;
+  }
+
   async function draw() {
     try {
       Plotly ??= await plotly();
+      if (outOfSight()) await new Promise((go) => whenIdle(go, { timeout: 500 }));
       width = box.clientWidth;
       if (!width) return; // in a hidden tab: the observer calls again
       const { figure, height, config, clickable } = data;

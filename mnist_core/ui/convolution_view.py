@@ -1,6 +1,6 @@
 """How a convolutional network looks at a digit: window, sum, feature maps, pooling, and backwards.
 
-One fragment in five chapters below the choice of the digit: a click draws only this anew.
+One fragment in five chapters: a click draws only this anew.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from mnist_core.ui import convolution_chosen as chosen
 from mnist_core.ui import explained, feature_maps_view, frame, resources, strongest_view
 from mnist_core.ui.chart import chart
 from mnist_core.ui.convolution_chosen import Place
-from mnist_core.ui.explained import Explained
 from mnist_core.ui.stage_words import after, in_words, kind_of
 
 HEIGHT = 290  # CSS pixels of the pictures side by side
@@ -33,7 +32,7 @@ def convolution_view() -> None:
     if all(stage.pooling for stage in receptive.stages(at.network)):
         _without(at.run)
         return
-    _chapters(explained.choose())
+    _chapters()
 
 
 def _without(run: runs.Run) -> None:
@@ -70,8 +69,9 @@ def _without(run: runs.Run) -> None:
 
 
 @st.fragment
-def _chapters(digit: Explained) -> None:
+def _chapters() -> None:
     frame.draw_more()
+    digit = explained.choose()
     at, values = digit.moment, digit.found.values
     found = receptive.stages(at.network)
     convolutions = [stage for stage in found if not stage.pooling]

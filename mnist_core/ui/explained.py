@@ -113,6 +113,7 @@ def _chosen(at: Moment, dataset: Dataset) -> Explained:
         persist_state="session", label_visibility="collapsed",
     )  # fmt: skip
     _to_url(kind)
+    chosen.to_url()
     if kind == "Drawing":
         return _drawing(at)
     if kind == "Mistake":

@@ -22,9 +22,10 @@ HEIGHT, GRID = 298, 100  # CSS pixels: both above the bar of a projector's 720
 def neurons_view() -> None:
     """Draw the first hidden layer's units of the current network."""
     at = explained.network()
+    written = resources.recorded_at(at.run, "weights", at.epoch)
     try:
         dataset = resources.dataset_of(at.run)
-        found = _bench(at.run.id, at.epoch, _recorded_at(at), at, dataset)
+        found = _bench(at.run.id, at.epoch, written, at, dataset)
     except neuron_cut.NoUnits as error:
         _without_units(str(error))
         return
@@ -34,14 +35,8 @@ def neurons_view() -> None:
     _lab(found, dataset)
 
 
-def _recorded_at(at: Moment) -> int:
-    """Return when the weights were recorded, to tell them from some recorded anew."""
-    file = at.run.path / "weights" / f"{runs.moment_name(at.epoch)}.npz"
-    return file.stat().st_mtime_ns if file.exists() else 0
-
-
 @st.cache_resource(show_spinner=False, max_entries=2)
-def _bench(run_id: str, epoch: float, recorded_at: int, _at: Moment, _dataset: Dataset) -> Bench:
+def _bench(run_id: str, epoch: float, written: int, _at: Moment, _dataset: Dataset) -> Bench:
     return neurons.bench(_at.network, _dataset.test.images, _dataset.test.labels)
 
 

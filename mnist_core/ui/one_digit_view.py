@@ -22,14 +22,11 @@ ACTIVATION = {
 NAMES = {"relu": "ReLU", "tanh": "tanh", "sigmoid": "Sigmoid", "elu": "ELU", "gelu": "GELU"}
 
 
+@st.fragment
 def one_digit_view() -> None:
     """Draw the choice of the digit, then seven chapters from its pixels to its loss."""
-    _way(explained.choose())
-
-
-@st.fragment
-def _way(digit: Explained) -> None:
     frame.draw_more()
+    digit = explained.choose()
     found = blocks.blocks(digit.moment.network)
     hidden = [block for block in found[:-1] if block.kind == "Dense"]
     _normalization(digit)
@@ -108,7 +105,8 @@ def _hidden(digit: Explained, hidden: list[Block]) -> None:
             block = chapters.choose_layer(hidden)
             layer = network[block.sums]
             x, z = values[block.sums][0], values[block.sums + 1][0]
-            unit = chapters.unit_field(len(z), "unit_typed")
+            unit = chapters.chosen_unit(z)
+            chapters.unit_field(unit, len(z), "unit_typed")
         w = layer.weights["kernel"][:, unit]
         bias = layer.weights["bias"][unit] if "bias" in layer.weights else None
         equation(equations.weighted_sum(x, w, bias, unit))

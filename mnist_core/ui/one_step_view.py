@@ -38,14 +38,11 @@ class Chosen:
     words: str
 
 
+@st.fragment
 def one_step_view() -> None:
     """Draw the choice of the digit, then the step that the optimizer would take with it."""
-    _step(explained.choose())
-
-
-@st.fragment
-def _step(digit: Explained) -> None:
     frame.draw_more()
+    digit = explained.choose()
     step = digit.moment.next_step(digit.found)
     layers = blocks.blocks(digit.moment.network)
     chosen = [_chosen(digit, block, block is layers[-1]) for block in layers]
@@ -67,7 +64,8 @@ def _chosen(digit: Explained, block: Block, output: bool) -> Chosen:
     layer = digit.moment.network[block.sums]
     kernel = layer.weights["kernel"]
     layout = Layout(kernel.shape, blocks.from_pixels(digit.moment.network, block))
-    own = chapters.chosen_unit(kernel.shape[-1])
+    strength = abs(digit.found.slopes[block.sums + 1][0].reshape(-1, kernel.shape[-1])).sum(axis=0)
+    own = chapters.chosen_unit(strength)
     unit = chapters.chosen_digit(digit.answer) if output else own
     clicked = st.session_state.setdefault("step_cells", {}).get(block.title)
     index = clicked and layout.index(*clicked, unit)
@@ -127,7 +125,7 @@ def _back(number: int, digit: Explained, layers: list[Block], one: Chosen) -> No
         if not output:
             with st.container(horizontal=True, key=f"step_unit_{number}"):
                 chapters.unit_field(
-                    slopes.shape[-1], f"step_unit_typed_{number}", one.what.capitalize()
+                    one.unit, slopes.shape[-1], f"step_unit_typed_{number}", one.what.capitalize()
                 )
             _slope_of_sum(digit, layers, one)
         equation(_slope_of_weight(digit, one))

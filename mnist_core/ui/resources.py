@@ -13,12 +13,17 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from threadpoolctl import threadpool_limits
 
 from mnist_core import data, history, label_faults, moment, robustness, runs, workers
 from mnist_core.config import TrainConfig
 from mnist_core.evaluation import Evaluation, log_softmax
 from mnist_core.selection import Subset, ids_of
 from mnist_core.ui import data_store
+
+# BLAS's threads wait for each other in a loop, and while a network trains they wait long: sums over
+# 10,000 digits took the server five times as long with two as with one.
+threadpool_limits(1, "blas")
 
 _seen_modules: dict[str, int] = {}  # how many were imported when spare_the_collector() last froze
 
@@ -63,10 +68,10 @@ def dataset_of(run: runs.Run) -> data.Dataset:
 
 def evaluation(run: runs.Run, moment: float) -> Evaluation:
     """Return what the run said of its test set at a recorded moment; raises RunsError."""
-    return _evaluation(str(run.path), moment, _recorded_at(run, "predictions", moment))
+    return _evaluation(str(run.path), moment, recorded_at(run, "predictions", moment))
 
 
-def _recorded_at(run: runs.Run, folder: str, moment: float) -> int:
+def recorded_at(run: runs.Run, folder: str, moment: float) -> int:
     """Return when a moment was recorded, to tell it from one recorded anew; 0: it was not."""
     ends = {"predictions": "npy", "weights": "npz"}
     file = run.path / folder / f"{runs.moment_name(moment)}.{ends[folder]}"
@@ -74,7 +79,7 @@ def _recorded_at(run: runs.Run, folder: str, moment: float) -> int:
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
-def _evaluation(path: str, moment: float, recorded_at: int) -> Evaluation:
+def _evaluation(path: str, moment: float, written: int) -> Evaluation:
     run = runs.read(Path(path).name, Path(path).parent)
     labels = dataset_of(run).test.labels
     try:
@@ -85,17 +90,18 @@ def _evaluation(path: str, moment: float, recorded_at: int) -> Evaluation:
 
 def moment_of(run: runs.Run, epoch: float) -> moment.Moment:
     """Return a run's network at a recorded moment, to be explained; raises RunsError."""
-    return _moment(run.id, epoch, _recorded_at(run, "weights", epoch), run)
+    written = recorded_at(run, "weights", epoch)
+    return _moment(run.id, epoch, written, moment.rate_changes(run), run)
 
 
 @st.cache_resource(show_spinner=False, max_entries=3)
-def _moment(run_id: str, epoch: float, recorded_at: int, _run: runs.Run) -> moment.Moment:
+def _moment(run_id: str, epoch: float, written: int, rate_changes: int, _run: runs.Run):
     return moment.read(_run, epoch)
 
 
 def history_of(run: runs.Run) -> history.History:
     """Return what the run answered to its test set at all its moments; raises RunsError."""
-    recorded = tuple((moment, _recorded_at(run, "predictions", moment)) for moment in run.moments)
+    recorded = tuple((moment, recorded_at(run, "predictions", moment)) for moment in run.moments)
     return _history(str(run.path), recorded)
 
 
@@ -107,7 +113,7 @@ def _history(path: str, recorded: tuple) -> history.History:
 
 def life_of(run: runs.Run, index: int, total: int) -> tuple[list[float], np.ndarray]:
     """Return a test image's probabilities over the run: history.life()."""
-    recorded = tuple((moment, _recorded_at(run, "predictions", moment)) for moment in run.moments)
+    recorded = tuple((moment, recorded_at(run, "predictions", moment)) for moment in run.moments)
     return _life(run.id, recorded, index, total, run)
 
 
@@ -122,7 +128,7 @@ def label_ranking(played: list[tuple[runs.Run, float]]) -> label_faults.Ranking:
     Raises RunsError.
     """
     key = tuple(
-        (run.id, moment, _recorded_at(run, "predictions", moment)) for run, moment in played
+        (run.id, moment, recorded_at(run, "predictions", moment)) for run, moment in played
     )
     return _label_ranking(key, played)
 
@@ -217,12 +223,12 @@ def ask_attribution(
 
 def _asked(function: str, run: runs.Run, moment: float, images: np.ndarray, *digits: int):
     pixels = hashlib.blake2b(np.ascontiguousarray(images), digest_size=16).digest()
-    recorded_at = _recorded_at(run, "weights", moment)
-    return _kept_answer(function, run.id, moment, recorded_at, pixels, digits, run, images)
+    written = recorded_at(run, "weights", moment)
+    return _kept_answer(function, run.id, moment, written, pixels, digits, run, images)
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
-def _kept_answer(function: str, run_id, moment, recorded_at, pixels, digits, _run, _images):
+def _kept_answer(function: str, run_id, moment, written, pixels, digits, _run, _images):
     ask = _answer if function in ("flip", "same_step") else _numbers  # these look themselves
     return ask(function, _run.path, moment, _images, *digits)
 

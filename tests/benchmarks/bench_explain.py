@@ -1,4 +1,4 @@
-"""How far are the equations in NumPy from Keras, on the real MNIST?
+"""How far are the equations in NumPy from Keras, and how fast is Explain, on the real MNIST?
 
 MNIST_PATH=…/mnist.npz python tests/benchmarks/bench_explain.py [RUNS]
 
@@ -21,8 +21,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from float64_keras import Clone, apart, in_order
 
-from mnist_core import data, moment, recording, runs, same_step
-from tests.benchmarks.serving import PROJECT, table
+from threadpoolctl import threadpool_limits
+
+from mnist_core import data, moment, neuron_cut, neurons, recording, runs, same_step
+from tests.benchmarks.serving import PROJECT, browse, serve, table
 
 DIGITS = 100
 PRESETS = {"paper": "the paper's network", "small-cnn": "Small CNN"}
@@ -104,6 +106,108 @@ def against_the_run(chosen: dict[str, runs.Run], images: np.ndarray, labels: np.
     table(rows)
 
 
+def knock_outs(run: runs.Run, dataset: data.Dataset, repeats: int = 9) -> None:
+    """Accuracy on all test digits without units, as the neuron bench asks for it."""
+    seconds: dict[str, list[float]] = {}
+
+    def timed(what: str, act):
+        began = time.perf_counter()
+        result = act()
+        seconds.setdefault(what, []).append(time.perf_counter() - began)
+        return result
+
+    limits = {
+        "a network put on the bench": "–",
+        "one unit switched off": "≤ 0.1 s",
+        "three units switched off": "≤ 0.1 s",
+        "each of the 128 units switched off alone": "≤ 0.3 s",
+        "a pixel's weight edited": "–",
+    }
+    with threadpool_limits(1, "blas"):  # as in the server
+        for number in range(repeats):
+            at = moment.read(run, run.moments[1 + number % (len(run.moments) - 1)])
+            bench = timed([*limits][0], lambda at=at: neurons.bench(
+                at.network, dataset.test.images, dataset.test.labels))  # fmt: skip
+            timed([*limits][1], lambda bench=bench: bench.after([number]).after.accuracy)
+            timed([*limits][2], lambda bench=bench: bench.after([1, 5, 77]).after.accuracy)
+            timed([*limits][3], lambda bench=bench: bench.singles)
+            weight = neuron_cut.Weight(number, "in", 400)
+            timed([*limits][4], lambda bench=bench, weight=weight:
+                  bench.after((), {weight: 1.0}).after.accuracy)  # fmt: skip
+    table([
+        (f"{what}, median of {repeats}",
+         f"{statistics.median(found):.3f} s (longest {max(found):.3f})", limits[what])
+        for what, found in seconds.items()
+    ])  # fmt: skip
+
+
+SETTLED = 700  # milliseconds without a change: then all shows
+WATCH = """() => {
+    window.acted = window.changed = 0;
+    const main = document.querySelector('[data-testid=stMain]');
+    const watched = ['d', 'href', 'xlink:href', 'x', 'y', 'transform', 'src', 'style'];
+    new MutationObserver(() => (window.changed = performance.now())).observe(main,
+        { subtree: true, childList: true, characterData: true, attributes: true,
+          attributeFilter: watched });
+    for (const kind of ['pointerdown', 'keydown'])
+        document.addEventListener(kind, () => (window.acted = performance.now()), true);
+}"""
+
+
+def until_all_shows(page, act) -> float:
+    """Seconds from a press until the last change that it makes to the page's main part."""
+    page.mouse.move(640, 5)
+    page.wait_for_timeout(300)
+    page.evaluate("window.acted = 0")
+    act()
+    page.wait_for_function(
+        f"window.acted && window.changed > window.acted && "
+        f"performance.now() - window.changed > {SETTLED}", polling=50,
+    )  # fmt: skip
+    return page.evaluate("window.changed - window.acted") / 1000
+
+
+def in_the_browser(folder: Path, chosen: dict[str, runs.Run], repeats: int = 12) -> None:
+    """Another digit, unit, epoch or place, until all of the view shows it."""
+    dense, cnn = (run.id for run in chosen.values())
+    plus = "[data-testid=stNumberInputStepUp]"
+    asked = [
+        ("One digit", dense, "digit", f".st-key-explained_number {plus}"),
+        ("One digit", dense, "unit", f".st-key-unit_typed {plus}"),
+        ("One step", dense, "digit", f".st-key-explained_number {plus}"),
+        ("One step", dense, "unit", f".st-key-step_unit_typed_3 {plus}"),
+        ("Neurons", dense, "unit", f".st-key-neuron_number {plus}"),
+        ("Convolution", cnn, "digit", f".st-key-explained_number {plus}"),
+        ("Convolution", cnn, "filter", f".st-key-conv_filter {plus}"),
+    ]
+    asked += [(view, run, "epoch", "") for view, run in (
+        ("One digit", dense), ("One step", dense), ("Neurons", dense), ("Convolution", cnn))]  # fmt: skip
+    rows = []
+    with serve(folder, os.path.abspath(os.environ["MNIST_PATH"])) as (url, _), browse() as page:
+        for view, run, what, selector in asked:
+            page.goto(f"{url}/explain?explain={view.replace(' ', '+')}&run={run}&unit=3")
+            page.locator(".mnist-chart.drawn").nth(2).wait_for()
+            page.wait_for_timeout(3000)
+            page.evaluate(WATCH)
+            seconds = []
+            for number in range(repeats + 2):
+                if selector:
+                    page.locator(selector).scroll_into_view_if_needed()
+                    box = page.locator(selector).bounding_box()
+                    act = lambda box=box: page.mouse.click(  # noqa: E731
+                        box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)  # fmt: skip
+                else:
+                    page.locator(".st-key-cursor input[type=range]").focus()
+                    key = ("ArrowLeft", "ArrowRight")[number % 2]
+                    act = lambda key=key: page.keyboard.press(key)  # noqa: E731
+                seconds.append(until_all_shows(page, act))
+            seconds = seconds[2:]  # the first ones bring code and caches
+            rows.append((f"{view}: another {what} until all shows, median of {repeats}",
+                         f"{statistics.median(seconds):.2f} s (longest {max(seconds):.2f})",
+                         "≤ 0.4 s"))  # fmt: skip
+    table(rows)
+
+
 def main() -> None:
     dataset = data.open_source(os.environ["MNIST_PATH"])
     images = dataset.test.images[:DIGITS]
@@ -116,6 +220,10 @@ def main() -> None:
         in_float64(chosen, images, labels)
         print()
         against_the_run(chosen, images, labels)
+        print()
+        knock_outs(chosen[PRESETS["paper"]], dataset)
+        print()
+        in_the_browser(folder, chosen)
 
 
 if __name__ == "__main__":
