@@ -1,6 +1,6 @@
 """The equations of convolution and pooling in LaTeX: in general, and filled in with numbers.
 
-Numbers have three significant digits. Those that are added up in a line are rounded together, to
+Numbers are written as in equations.py. Those that are added up in a line are rounded together, to
 as many decimals as their sum has, so that what is written adds up to the sum that is written.
 """
 
@@ -11,31 +11,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mnist_core.equations import FUNCTIONS, activated, factor, number
 from mnist_core.image_layers import EPSILON
 from mnist_core.receptive import OneOutput
 
 SHOWN = 4  # products written out; the others are one number
 MOST_IN_SQUARE = 9  # numbers of a pooling square written out
 COMMA = r",\ "
-# a = f(z) of each activation of config.py; %s stands for what goes in.
-ACTIVATIONS = {
-    "relu": r"\max(0,\ %s)",
-    "tanh": r"\tanh(%s)",
-    "sigmoid": r"\frac{1}{1 + e^{-%s}}",
-    "elu": r"\begin{cases} %s & \text{above } 0 \\ e^{%s} - 1 & \text{else} \end{cases}",
-    "gelu": r"%s \cdot \Phi(%s)",
-    "linear": "%s",
-}
-
-
-def number(value: float) -> str:
-    """0.03125 -> "0.0312"; 1234.5 -> "1230"; 0.0000125 -> "1.25 \\cdot 10^{-5}"; 0.0 -> "0"."""
-    if value == 0:
-        return "0"
-    digits, power = f"{value:.2e}".split("e")
-    if not -4 <= int(power) <= 5:
-        return rf"{digits} \cdot 10^{{{int(power)}}}"
-    return f"{float(f'{value:.2e}'):.{max(0, 2 - int(power))}f}"
 
 
 def together(parts: Sequence[float], largest: float) -> tuple[list[str], str]:
@@ -59,11 +41,6 @@ def together(parts: Sequence[float], largest: float) -> tuple[list[str], str]:
     return texts[:-1], texts[-1]
 
 
-def in_brackets(text: str) -> str:
-    """Return a number as it stands behind a sign: a negative one in brackets."""
-    return f"({text})" if text.startswith("-") else text
-
-
 def _added(texts: Sequence[str]) -> str:
     """["0.2", "-0.1"] -> "0.2 - 0.1" """
     first, *others = texts
@@ -79,7 +56,8 @@ def general(out: OneOutput) -> str:
     lines = [rf"z &= \sum_{{{index}}} x_{{{index}}}\, w_{{{index}}}{bias}"]
     if out.norm:
         lines.append(r"y &= \gamma\,\frac{z - \mu}{\sqrt{\sigma^2 + \varepsilon}} + \beta")
-    return _aligned([*lines, f"a &= {_activated(out, 'y' if out.norm else 'z')}"])
+    in_general = FUNCTIONS[out.activation].format(z="y" if out.norm else "z")
+    return _aligned([*lines, f"a &= {in_general}"])
 
 
 def filled(out: OneOutput) -> str:
@@ -90,7 +68,7 @@ def filled(out: OneOutput) -> str:
     others = len(products) - len(large)
     rest = math.fsum(products[place] for place in order[len(large) :])
     parts = [*(float(products[place]) for place in large), rest]
-    written = [rf"{number(x[i])} \cdot {in_brackets(number(w[i]))}" for i in large]
+    written = [rf"{number(x[i])} \cdot {factor(w[i])}" for i in large]
     parts += [] if out.bias is None else [out.bias]
     texts, total = together(parts, parts[0])
     marks = [
@@ -104,7 +82,7 @@ def filled(out: OneOutput) -> str:
     if out.norm:
         lines.append(_normalized(out, total))
     inner = number(out.y) if out.norm else total
-    lines.append(f"a &= {_activated(out, inner)} = {number(out.a)}")
+    lines.append(f"a &= {activated(out.activation, out.y, inner)} = {number(out.a)}")
     return _aligned(lines)
 
 
@@ -120,12 +98,6 @@ def _normalized(out: OneOutput, z: str) -> str:
     root = rf"\sqrt{{{number(out.norm['variance'])} + {EPSILON:g}}}"
     scaled = rf"{gamma} \cdot \frac{{{above}}}{{{root}}}"
     return f"y &= {_added([scaled, beta])} = {number(out.y)}"
-
-
-def _activated(out: OneOutput, inner: str) -> str:
-    form = ACTIVATIONS[out.activation]
-    wrapped = inner if out.activation in ("relu", "tanh", "linear") else in_brackets(inner)
-    return form.replace("%s", wrapped)
 
 
 def _aligned(lines: Sequence[str]) -> str:

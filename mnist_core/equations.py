@@ -15,7 +15,7 @@ FUNCTIONS = {
     "relu": r"\max(0, {z})",
     "tanh": r"\tanh({z})",
     "sigmoid": r"\frac{{1}}{{1 + e^{{-({z})}}}}",
-    "elu": r"\begin{{cases}} z & z > 0 \\ e^{{z}} - 1 & z \le 0 \end{{cases}}",
+    "elu": r"\begin{{cases}} {z} & {z} > 0 \\ e^{{{z}}} - 1 & {z} \le 0 \end{{cases}}",
     "gelu": r"{z} \cdot \Phi({z})",
     "linear": "{z}",
 }
@@ -147,13 +147,17 @@ def batch_norm(z: float, numbers: dict[str, float], y: float, unit: int) -> Equa
 
 def activation(name: str, z: float, a: float, unit: int) -> Equation:
     """a = f(z) of one unit; `name` is one of layers.ACTIVATIONS"""
-    inside = FUNCTIONS[name].format(z=number(z))
-    if name == "elu":
-        inside = number(z) if z > 0 else rf"e^{{{number(z)}}} - 1"
     return Equation(
         f"a_u = {FUNCTIONS[name].format(z='z_u')}",
-        rf"a_{{{unit}}} = {inside} {_about(z, a)} {number(a)}",
+        rf"a_{{{unit}}} = {activated(name, z, number(z))} {_about(z, a)} {number(a)}",
     )
+
+
+def activated(name: str, z: float, text: str) -> str:
+    """Return f(z) with z filled in, written as `text`."""
+    if name == "elu":
+        return text if z > 0 else rf"e^{{{text}}} - 1"
+    return FUNCTIONS[name].format(z=f"({text})" if name == "gelu" and z < 0 else text)
 
 
 def _about(z: float, a: float) -> str:

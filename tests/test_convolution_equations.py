@@ -88,7 +88,7 @@ def test_in_a_blank_window_the_bias_is_left():
     first, added, total, last = lines(equations.filled(out))
     assert first == r"z &= \dots + b"
     assert added == r"&= \underbrace{0.000}_{\text{9 more}} + \underbrace{0.125}_{b}"
-    assert (total, last) == ("&= 0.125", r"a &= \max(0,\ 0.125) = 0.125")
+    assert (total, last) == ("&= 0.125", r"a &= \max(0, 0.125) = 0.125")
 
 
 def test_what_is_all_zero_is_written_as_zero():
@@ -101,7 +101,7 @@ def test_a_one_by_one_filter_has_no_others():
     out = OneOutput(np.full((1, 1, 1), 0.5), np.full((1, 1, 1), -3.0), None, -1.5, None, -1.5,
                     "linear", -1.5)  # fmt: skip
     assert lines(equations.filled(out)) == [
-        r"z &= 0.500 \cdot (-3.00)", "&= -1.50", "&= -1.50", "a &= -1.50 = -1.50"
+        r"z &= 0.500 \cdot (-3)", "&= -1.50", "&= -1.50", "a &= -1.50 = -1.50"
     ]  # fmt: skip
 
 
@@ -128,7 +128,7 @@ def test_every_activation_ends_with_kerass_value(activation, seed):
     last = lines(equations.filled(out))[-1]
     shown = exponential(re.search(rf"= ({NUMBER})$", last)[1])
     assert shown == pytest.approx(out.a, rel=0.006, abs=1e-6)
-    assert "%s" not in last and "%s" not in equations.general(out)
+    assert not {"{z}", "{}"} & {last, equations.general(out)}
 
 
 def test_in_general_the_equation_names_what_there_is():
@@ -136,16 +136,7 @@ def test_in_general_the_equation_names_what_there_is():
     assert r"\sum_{i,j} x_{i,j}\, w_{i,j} + b" in one and r"\gamma" not in one
     many = equations.general(output(channels=3, bias=None, norm=NORM))
     assert r"\sum_{i,j,k} x_{i,j,k}\, w_{i,j,k}" in many and "+ b" not in many
-    assert r"\gamma" in many and r"\max(0,\ y)" in many
-
-
-@pytest.mark.parametrize(
-    "number, text",
-    [(0.03125, "0.0312"), (1234.5, "1230"), (-2.0, "-2.00"), (0.0, "0"), (99.96, "100"),
-     (0.0000125, r"1.25 \cdot 10^{-5}"), (-3.2e7, r"-3.20 \cdot 10^{7}")],
-)  # fmt: skip
-def test_numbers_have_three_digits(number, text):
-    assert equations.number(number) == text
+    assert r"\gamma" in many and r"\max(0, y)" in many
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -162,7 +153,7 @@ def test_texts_add_up_and_stay_near(seed):
 
 def test_pooling_is_filled_in():
     square = np.array([[0.25, -1.5], [3.0, 0.0]])
-    assert equations.pooling("max", square) == r"y = \max(0.250,\ -1.50,\ 3.00,\ 0) = 3.00"
+    assert equations.pooling("max", square) == r"y = \max(0.250,\ -1.50,\ 3,\ 0) = 3"
     mean = equations.pooling("mean", square)
     above, below, result = re.fullmatch(r"y = \\frac\{(.*)\}\{(\d)\} = (.*)", mean).groups()
     assert value(above) == Fraction(7, 4) and below == "4"
@@ -172,6 +163,6 @@ def test_pooling_is_filled_in():
 def test_a_large_square_shows_its_largest_values_alone():
     square = np.arange(16.0).reshape(4, 4)
     text = equations.pooling("max", square)
-    assert text.endswith(r"15.0,\ \dots) = 15.0") and r"(7.00,\ 8.00" in text
+    assert text.endswith(r"15,\ \dots) = 15") and r"(7,\ 8" in text
     assert equations.pooling("mean", square) == r"y = \frac{\text{sum } 120.0}{16} = 7.50"
     assert r"\frac{1}{16}" in equations.pooling_in_general("mean", 4)

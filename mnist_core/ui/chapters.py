@@ -14,12 +14,17 @@ from mnist_core.blocks import Block
 from mnist_core.equations import Equation
 from mnist_core.ui import url
 
-WAY, SUMS = [5, 6], "gap"  # columns: words and equations, then the picture
+WAY = [5, 6]  # columns: words and equations, then the picture
+
+
+def heading(number: int, title: str) -> None:
+    """Draw a chapter's heading; #chapter-3 in the address leads to the third."""
+    st.subheader(f"{number}  {title}", anchor=f"chapter-{number}", divider="gray")
 
 
 def chapter(number: int, title: str, sentence: str):
     """Draw a chapter's heading; return its two columns, for words and for the picture."""
-    st.subheader(f"{number}  {title}", anchor=f"chapter-{number}", divider="gray")
+    heading(number, title)
     st.markdown(sentence)
     return st.columns(WAY, gap="medium", vertical_alignment="center")
 

@@ -15,8 +15,8 @@ from mnist_core import convolution_figures as figures
 from mnist_core.moment import Moment
 from mnist_core.presets import preset
 from mnist_core.receptive import Stage
+from mnist_core.ui import chapters, explained, feature_maps_view, frame, resources, strongest_view
 from mnist_core.ui import convolution_chosen as chosen
-from mnist_core.ui import explained, feature_maps_view, frame, resources, strongest_view
 from mnist_core.ui.chart import chart
 from mnist_core.ui.convolution_chosen import Place
 from mnist_core.ui.stage_words import after, in_words, kind_of
@@ -87,7 +87,7 @@ def _chapters() -> None:
 
 
 def _slides(at: Moment, values: list, convolutions: list[Stage], place: Place, channel: int):
-    st.subheader("1 · A filter slides over the digit", anchor=False)
+    chapters.heading(1, "A filter slides over the digit")
     stage, layer = place.stage, at.network[place.stage.begin]
     maps, kernel = stage.maps(values), layer.weights["kernel"]
     rows, columns, count = maps.shape
@@ -185,7 +185,7 @@ def _widgets(convolutions: list[Stage], place: Place, count: int, size: tuple[in
 
 
 def _one_sum(at: Moment, values: list, place: Place, out, channel: int) -> None:
-    st.subheader("2 · One output’s sum", anchor=False)
+    chapters.heading(2, "One output’s sum")
     layer, channels = at.network[place.stage.begin], out.window.shape[2]
     inside = layer.windows(np.ones_like(values[place.stage.begin][:1]))[0, place.row, place.column]
     parts = st.columns(4, gap="small")  # always: charts stay in place when the layer changes

@@ -11,6 +11,7 @@ from mnist_core import convolution_equations, wording
 from mnist_core import convolution_figures as figures
 from mnist_core.moment import Moment
 from mnist_core.receptive import Stage
+from mnist_core.ui import chapters
 from mnist_core.ui import convolution_chosen as chosen
 from mnist_core.ui.chart import chart
 from mnist_core.ui.convolution_chosen import Place
@@ -23,7 +24,7 @@ ROW_OF_MAPS = 76  # CSS pixels
 
 def maps_chapter(at: Moment, values: list, found: list[Stage], place: Place) -> None:
     """Draw the maps that each stage puts out; a click looks at one, and at a place of it."""
-    st.subheader("3 · Feature maps of every layer", anchor=False)
+    chapters.heading(3, "Feature maps of every layer")
     convolutions = [stage for stage in found if not stage.pooling]
     pools = [stage for stage in found if stage.pooling]
     pooled = chosen.pool(pools, values, place) if pools else None
@@ -59,7 +60,7 @@ def maps_chapter(at: Moment, values: list, found: list[Stage], place: Place) -> 
 
 def pooling_chapter(at: Moment, values: list, found: list[Stage], looked_at: Place) -> None:
     """Draw a square and what pooling makes of it, or say what halves the image instead."""
-    st.subheader("4 · Pooling", anchor=False)
+    chapters.heading(4, "Pooling")
     pools = [stage for stage in found if stage.pooling]
     if not pools:
         st.write(_without_pooling(at, values, found))

@@ -185,10 +185,7 @@ def _update(number: int, step: NextStep, chosen: list[Chosen]) -> None:
     """Draw the optimizer's step of the followed weight of one layer, line by line."""
     at = step.moment
     name = at.run.config.optimizer
-    st.subheader(
-        f"{number}  The step of {OPTIMIZERS[name].title}", anchor=f"chapter-{number}",
-        divider="gray",
-    )  # fmt: skip
+    chapters.heading(number, f"The step of {OPTIMIZERS[name].title}")
     titles = [one.block.title for one in chosen]
     if st.session_state.get("step_layer") not in titles:
         st.session_state["step_layer"] = titles[0]

@@ -127,9 +127,7 @@ def label_ranking(played: list[tuple[runs.Run, float]]) -> label_faults.Ranking:
 
     Raises RunsError.
     """
-    key = tuple(
-        (run.id, moment, recorded_at(run, "predictions", moment)) for run, moment in played
-    )
+    key = tuple((run.id, moment, recorded_at(run, "predictions", moment)) for run, moment in played)
     return _label_ranking(key, played)
 
 

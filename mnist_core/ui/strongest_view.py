@@ -12,9 +12,9 @@ from mnist_core import receptive
 from mnist_core.data import Dataset
 from mnist_core.moment import Moment
 from mnist_core.receptive import Responses, Stage
+from mnist_core.ui import chapters, frame, resources
 from mnist_core.ui import chosen as images
 from mnist_core.ui import convolution_chosen as chosen
-from mnist_core.ui import frame, resources
 from mnist_core.ui.chart import chart
 from mnist_core.ui.convolution_chosen import Place
 from mnist_core.ui.explained import KINDS, Explained
@@ -27,7 +27,7 @@ AT_ONCE = 2_000_000  # multiplications a digit; 500 digits of such a network tak
 
 def chapter(digit: Explained, convolutions: list[Stage], place: Place) -> None:
     """Draw the strongest response in the digit, and the test digits with the strongest ones."""
-    st.subheader("5 · Where a strong response comes from", anchor=False)
+    chapters.heading(5, "Where a strong response comes from")
     at, values = digit.moment, digit.found.values
     of_map = place.stage.maps(values)[..., place.map]
     row, column = receptive.strongest_place(of_map)
