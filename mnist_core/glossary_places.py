@@ -5,7 +5,9 @@ and finds every term of it here.
 """
 
 # Of the bar at the bottom, with the names of runs, and so everywhere.
-FRAME = tuple("run epoch mnist training-set test-set cnn mlp".split())
+FRAME = tuple(
+    "run epoch mnist training-set test-set cnn mlp adam adamw sgd momentum nesterov rmsprop".split()
+)
 BROWSE = "training-set test-set label pixel seed centre-of-mass normalization"
 SCORES = (
     "epoch accuracy confidence-interval loss cross-entropy probability top-2 test-set label "
@@ -67,19 +69,19 @@ _TERMS = {
         f"pixel normalization flatten layer hidden-layer dense-layer weight bias activation relu "
         f"tanh sigmoid elu gelu linear output-layer logit softmax probability confidence label "
         f"one-hot loss cross-entropy mean-squared-error parameter batch-normalization pooling "
-        f"feature-map filter l2 distribution test-set training-set {EXPLAIN}"
+        f"feature-map filter l2 distribution float32 test-set training-set {EXPLAIN}"
     ),
     ("explain", "One step"): (
         f"loss cross-entropy backpropagation chain-rule gradient weight bias logit softmax "
         f"probability one-hot label relu optimizer adam moment bias-correction sgd momentum "
         f"nesterov rmsprop adamw l2 learning-rate batch layer hidden-layer output-layer pixel "
-        f"normalization parameter training-set test-set confidence filter "
-        f"feature-map dense-layer {EXPLAIN}"
+        f"normalization parameter training-set test-set confidence filter float32 dropout "
+        f"batch-normalization mean-squared-error feature-map dense-layer {EXPLAIN}"
     ),
     ("explain", "Convolution"): (
         f"filter kernel stride padding feature-map pooling pixel normalization weight bias "
-        f"layer activation relu batch-normalization cnn dense-layer output-layer test-set "
-        f"confidence {EXPLAIN}"
+        f"layer activation relu tanh sigmoid elu gelu linear "
+        f"batch-normalization cnn dense-layer output-layer test-set confidence {EXPLAIN}"
     ),
     ("explain", "Neurons"): (
         f"hidden-layer layer activation feature-map filter knock-out dead-unit weight accuracy "

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs
 
 import pytest
 from apptest import components, go, popovers, start, url
+from explainable import CONFIGS, copy_of
 
 from mnist_core import glossary
 from mnist_core.glossary import GLOSSARY, OF_VIEW
@@ -123,6 +124,19 @@ def assert_each_is_listed(page, view):
     if view == "Glossary":  # each of them is a link on this page
         known = set(links_to_terms(at))
     assert {slug: text for slug, text in found.items() if slug not in known} == {}
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("trained")
+
+
+@pytest.mark.parametrize("view", ["One digit", "One step", "Convolution", "Neurons"])
+@pytest.mark.parametrize("name", CONFIGS)
+def test_so_it_is_for_networks_of_all_kinds(view, name, root, folder, small):
+    root.mkdir()
+    copy_of(name, root, folder, small)
+    assert_each_is_listed("explain", view)
 
 
 def test_hyperparameters_of_every_kind_are_among_the_terms(root):

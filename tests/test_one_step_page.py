@@ -214,3 +214,14 @@ def test_the_way_goes_on_to_the_units_or_to_the_filters(run_of, small):
     at = open_step(small, run=run.id)
     button(at, "Convolution").click().run()
     assert url(at)["explain"] == "Convolution"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("dense", []), ("cnn", ["batch normalization"]), ("deep", ["dropout", "batch normalization"])],
+)
+def test_what_is_otherwise_in_training_is_said(run_of, small, name, said):
+    run_of(name)
+    text = words(open_step(small))
+    assert ("In training" in text) == bool(said)
+    assert all(each in text for each in said)

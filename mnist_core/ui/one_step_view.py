@@ -101,6 +101,8 @@ def _error(digit: Explained, output: Chosen) -> None:
                 "what should have been said."
             )
         st.caption("Click a bar to follow another digit's output.")
+        if note := _as_when_answering(digit):
+            st.caption(note)
     with image:
         chart(
             explain_figures.bars(
@@ -108,6 +110,22 @@ def _error(digit: Explained, output: Chosen) -> None:
             ),
             key="step_error", height=230, on_click=chapters.take_digit,
         )  # fmt: skip
+
+
+def _as_when_answering(digit: Explained) -> str:
+    """Return what is otherwise in training, in words; "" where nothing is."""
+    kinds = {layer.kind for layer in digit.moment.network}
+    parts = [
+        words
+        for kind, words in (
+            ("Dropout", "dropout switches units off at random"),
+            ("BatchNormalization", "batch normalization takes means and deviations of the batch"),
+        )
+        if kind in kinds
+    ]
+    return f"In training {' and '.join(parts)}; here not, as when the network answers." * bool(
+        parts
+    )
 
 
 def _back(number: int, digit: Explained, layers: list[Block], one: Chosen) -> None:
