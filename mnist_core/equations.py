@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 SHOWN = 2  # terms of a long sum that are written out
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 FUNCTIONS = {
     "relu": r"\max(0, {z})",
     "tanh": r"\tanh({z})",
@@ -44,8 +45,10 @@ def number(value: float) -> str:
 
 
 def spoken(value: float) -> str:
-    """Return the same for a chart or a sentence, which knows no LaTeX: "1.2e-05"."""
-    return f"{float(value):.3g}"
+    """Return the same for a chart or a sentence, which knows no LaTeX: "1.23·10⁻⁵"."""
+    mantissa, _, power = f"{float(value):.3g}".partition("e")
+    raised = f"·10{str(int(power)).translate(RAISED)}" if power else ""
+    return mantissa.replace("-", "−") + raised
 
 
 def constant(value: float) -> str:
@@ -60,6 +63,14 @@ def probability(value: float) -> str:
     if not 0 < missing < 0.1:
         return number(value)
     return f"{value:.{min(12, 2 - int(np.floor(np.log10(missing))))}f}"
+
+
+def above_one(value: float) -> str:
+    """Return a sum that is 1 or more; near 1 with three digits of what is more than that."""
+    more = float(value) - 1
+    if not 0 < more < 0.1:
+        return number(value)
+    return f"{value:.{min(12, 2 - int(np.floor(np.log10(more))))}f}"
 
 
 def factor(value: float) -> str:
@@ -145,10 +156,11 @@ def batch_norm(z: float, numbers: dict[str, float], y: float, unit: int) -> Equa
     )
 
 
-def activation(name: str, z: float, a: float, unit: int) -> Equation:
-    """a = f(z) of one unit; `name` is one of layers.ACTIVATIONS"""
+def activation(name: str, z: float, a: float, unit: int, normalized: bool = False) -> Equation:
+    """a = f(z) of one unit; `name` is one of layers.ACTIVATIONS, z perhaps batch-normalized"""
+    symbol = r"\hat z_u" if normalized else "z_u"
     return Equation(
-        f"a_u = {FUNCTIONS[name].format(z='z_u')}",
+        f"a_u = {FUNCTIONS[name].format(z=symbol)}",
         rf"a_{{{unit}}} = {activated(name, z, number(z))} {_about(z, a)} {number(a)}",
     )
 
@@ -170,7 +182,7 @@ def softmax(z: np.ndarray, digit: int) -> Equation:
     power = rf"e^{{{number(z[digit])} - {factor(z.max())}}}"
     return Equation(
         r"p_i = \frac{e^{z_i}}{\sum_j e^{z_j}} = \frac{e^{z_i - \max z}}{\sum_j e^{z_j - \max z}}",
-        rf"p_{{{digit}}} \approx \frac{{{power}}}{{{number(shifted.sum())}}} \approx "
+        rf"p_{{{digit}}} \approx \frac{{{power}}}{{{above_one(shifted.sum())}}} \approx "
         rf"{probability(shifted[digit] / shifted.sum())}",
     )
 

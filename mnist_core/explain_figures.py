@@ -19,6 +19,7 @@ from mnist_core.figures import (
     cell_frame,
 )
 
+BAR = 0.85  # of the room of a bar
 DARK_TO_LIGHT = [[0, "#000000"], [1, "#ffffff"]]
 
 
@@ -92,10 +93,11 @@ def bars(
     what: str = "unit",
     title: str = "",
     off: np.ndarray | None = None,
+    first: int = 0,
 ) -> go.Figure:
     """Draw a signed value of each unit (n,) as bars, the chosen one dark, those `off` in gray.
 
-    `across` and `up` name the axes, `what` a bar in its hover text.
+    `across` and `up` name the axes, `what` a bar in its hover text; bars are counted from `first`.
     """
     values = np.asarray(values, float)
     off = np.zeros(len(values), bool) if off is None else off
@@ -108,24 +110,26 @@ def bars(
     }
     # A trace a colour: a colour a bar would take the server ten times as long.
     drawn = [
-        go.Bar(x=np.flatnonzero(which), y=values[which], marker={"color": color}, hoverinfo="skip")
+        go.Bar(x=np.flatnonzero(which) + first, y=values[which], width=BAR,
+               marker={"color": color}, hoverinfo="skip")
         for color, which in kinds.items()
-    ]
+    ]  # fmt: skip
     # Over the bars, as high as the chart: a small bar can be clicked as well as a large one.
     high, low = max(values.max(), 0.0) or 1.0, min(values.min(), 0.0)
     pad = 0.06 * (high - low)
     few = len(values) <= 10
     target = go.Bar(
-        x=np.arange(len(values)), y=np.full(len(values), high - low + 2 * pad),
+        x=np.arange(len(values)) + first, y=np.full(len(values), high - low + 2 * pad), width=1,
         base=np.full(len(values), low - pad), marker={"color": "rgba(0, 0, 0, 0)"},
         customdata=values, hovertemplate=f"{what} %{{x}}: %{{customdata:.3g}}<extra></extra>",
     )  # fmt: skip
     return base(
-        [*drawn, target], title, barmode="overlay", bargap=0.15,
+        [*drawn, target], title, barmode="overlay",
         margin={"l": 60, "r": 8, "t": 34 if title else 8, "b": 44},
         xaxis={"title": {"text": across}, "zeroline": False, "showgrid": False,
-               "range": [-0.6, len(values) - 0.4], **({"dtick": 1} if few else {})},
-        yaxis={"title": {"text": up}, "range": [low - pad, high + pad], "nticks": 5},
+               "range": [first - 0.6, first + len(values) - 0.4], **({"dtick": 1} if few else {})},
+        yaxis={"title": {"text": up}, "range": [low - pad, high + pad], "nticks": 5,
+               "exponentformat": "power"},
     )  # fmt: skip
 
 
@@ -160,11 +164,12 @@ def weight_maps(maps: Sequence[tuple[str, np.ndarray]]) -> go.Figure:
     for place, (name, values) in enumerate(maps):
         start = place * (width + gap)
         strongest = float(np.nanmax(abs(values)))
+        sign = "±" if np.nanmin(values) < 0 else ""
         shown[:, start : start + width] = values / (strongest or 1.0)
         true[:, start : start + width] = values
         titles.append(
             {"x": start + width / 2 - 0.5, "y": 1, "yref": "paper", "yanchor": "bottom",
-             "text": f"<b>{name}</b><br>up to ±{spoken(strongest)}", "showarrow": False,
+             "text": f"<b>{name}</b><br>up to {sign}{spoken(strongest)}", "showarrow": False,
              "font": {"size": FONT_SIZE - 1}}
         )  # fmt: skip
     heatmap = go.Heatmap(
@@ -190,7 +195,7 @@ def minus_log(p: float, loss: float) -> go.Figure:
                    hovertemplate="p = %{x:.3g}: loss %{y:.3g}<extra></extra>", cliponaxis=False),
     ]  # fmt: skip
     return base(
-        traces, "The loss is small where the label's p is near 1",
+        traces, "Small where the label's p is near 1",
         margin={"l": 56, "r": 12, "t": 40, "b": 48},
         xaxis={"title": {"text": "probability of the label, p"}, "range": [0, 1.02],
                "zeroline": False},

@@ -76,7 +76,7 @@ _TERMS = {
         f"probability one-hot label relu optimizer adam moment bias-correction sgd momentum "
         f"nesterov rmsprop adamw l2 learning-rate batch layer hidden-layer output-layer pixel "
         f"normalization parameter training-set test-set confidence filter float32 dropout "
-        f"batch-normalization mean-squared-error feature-map dense-layer {EXPLAIN}"
+        f"batch-normalization mean-squared-error feature-map pooling dense-layer {EXPLAIN}"
     ),
     ("explain", "Convolution"): (
         f"filter kernel stride padding feature-map pooling pixel normalization weight bias "

@@ -69,7 +69,10 @@ class Layout:
         """
         *inside, place, unit = index
         if inside:
-            return f"of filter {unit}, channel {place}, row {inside[0]}, column {inside[1]}"
+            where = f"row {inside[0]}, column {inside[1]}"
+            # Filters and maps are counted from 1, as on the Convolution view.
+            of_map = f", map {place + 1}" if self.shape[2] > 1 else ""
+            return f"of filter {unit + 1}{of_map}, {where}"
         if self.pixels:
             return f"from pixel {divmod(place, self.columns)} to {target} {unit}"
         return f"from {source} {place} to {target} {unit}"

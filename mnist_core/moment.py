@@ -21,16 +21,23 @@ DIVERGED = "The weights of this epoch are not all numbers: the training diverged
 class Moment:
     """A network as it was recorded, in float64: its layers, and what its optimizer remembered.
 
-    `memory` has, for each layer, weight -> state -> array as update_rules names them; `step` counts
-    the steps taken so far; `rate` is the learning rate of the next.
+    `step` counts the steps taken so far; `rate` is the learning rate of the next.
     """
 
     run: Run
     epoch: float
     network: list[Layer]
-    memory: list[dict[str, dict[str, np.ndarray]]]
+    optimizer: list[np.ndarray]  # its variables, as Keras holds them
     step: int
     rate: float
+
+    @cached_property
+    def memory(self) -> list[dict[str, dict[str, np.ndarray]]]:
+        """What the optimizer remembers: for each layer weight -> state -> array, float64.
+
+        Named as in update_rules. Raises RunsError where it is not complete, or not all numbers.
+        """
+        return _memory(self.run, self.network, self.optimizer)
 
     @property
     def rule(self) -> Rule:
@@ -101,8 +108,7 @@ def read(run: Run, epoch: float) -> Moment:
     if "step" not in arrays:
         raise RunsError(INCOMPLETE)
     step = int(arrays["step"])
-    memory = _memory(run, network, _group(arrays, "optimizer"))
-    return Moment(run, epoch, network, memory, step, _rate(run, step))
+    return Moment(run, epoch, network, _group(arrays, "optimizer"), step, _rate(run, step))
 
 
 def _group(arrays: dict[str, np.ndarray], name: str) -> list[np.ndarray]:
@@ -133,6 +139,8 @@ def _memory(run: Run, network: list[Layer], optimizer: list[np.ndarray]):
         for name, states in own.items():
             if any(array.shape != layer.weights[name].shape for array in states.values()):
                 raise RunsError(INCOMPLETE)
+            if not all(np.isfinite(array).all() for array in states.values()):
+                raise RunsError(DIVERGED)
     return memory
 
 

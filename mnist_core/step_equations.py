@@ -38,14 +38,21 @@ def squared_slope(p: np.ndarray, label: int, digit: int) -> Equation:
 
 
 def hidden_slope(
-    w: np.ndarray, next_slopes: np.ndarray, gate: float, value: float, unit: int, relu: bool
-) -> Equation:
-    """dL/dz_u = f'(z_u) Σ_k w_uk δ_k: outgoing weights and the slopes behind them, both (K,)"""
-    inside = "[z_u > 0]" if relu else "f'(z_u)"
+    w: np.ndarray, next_slopes: np.ndarray, gate: float, value: float, unit: int, *,
+    relu: bool, normalized: bool,
+) -> Equation:  # fmt: skip
+    """dL/dz_u = f'(z_u) Σ_k w_uk δ_k: outgoing weights and the slopes behind them, both (K,)
+
+    `gate` is f' and, where the sum was batch-normalized before f, also γ/√(σ² + 0.001).
+    """
+    z = r"\hat z_u" if normalized else "z_u"
+    inside = f"[{z} > 0]" if relu else f"f'({z})"
+    if normalized:
+        inside += r" \tfrac{\gamma_u}{\sqrt{\sigma_u^2 + 0.001}}"
     return Equation(
         rf"\delta_u = \frac{{\partial L}}{{\partial z_u}} = {inside} \sum_k w_{{uk}} \, \delta_k",
         lines(
-            *equal(rf"\delta_{{{unit}}}", _times(number(gate), long_sum(w, next_slopes, count=2))),
+            *equal(rf"\delta_{{{unit}}}", _times(number(gate), long_sum(w, next_slopes, count=1))),
             rf"\approx {number(value)}",
         ),
     )
@@ -60,14 +67,18 @@ def _times(gate: str, inside: list[str]) -> list[str]:
 
 
 def weight_slope(x: float, slope: float, index: tuple[int, int], decay: float = 0.0,
-                 w: float = 0.0) -> Equation:  # fmt: skip
-    """dL/dw_iu = x_i δ_u, and 2 λ w_iu where the layer has L2"""
-    i, unit = index
-    more = r" + 2 \lambda w_{iu}" if decay else ""
+                 w: float = 0.0, symbols: str = "xiu") -> Equation:  # fmt: skip
+    """dL/dw_iu = x_i δ_u, and 2 λ w_iu where the layer has L2
+
+    `symbols` are the letters of what comes in, of its number and of the unit's.
+    """
+    (i, unit), (what, a, b) = index, symbols
+    more = rf" + 2 \lambda w_{{{a}{b}}}" if decay else ""
     filled = rf" + 2 \cdot {number(decay)} \cdot {factor(w)}" if decay else ""
     value = x * slope + 2 * decay * w
     return Equation(
-        rf"g_{{iu}} = \frac{{\partial L}}{{\partial w_{{iu}}}} = x_i \, \delta_u{more}",
+        rf"g_{{{a}{b}}} = \frac{{\partial L}}{{\partial w_{{{a}{b}}}}} = "
+        rf"{what}_{a} \, \delta_{b}{more}",
         rf"g_{{{i},{unit}}} \approx {number(x)} \cdot {factor(slope)}{filled} "
         rf"\approx {number(value)}",
     )
@@ -94,12 +105,13 @@ def update(name: str, numbers: Numbers, old: dict[str, float], g: float, w: floa
     step = float(numbers["step"])
     eta = r"\eta"
     if name in ("adam", "adamw"):
-        found = _adam(numbers, old, g, t, rate)
+        own = r"\Delta_{\text{Adam}}" if name == "adamw" else r"\Delta w"
+        found = _adam(numbers, old, g, t, rate, own)
         if name == "adamw":
             decay = float(numbers["decay"])
             found.append(Equation(
-                r"\Delta w = -\alpha_t \frac{m_t}{\sqrt{v_t} + \hat\varepsilon} - \eta \lambda w",
-                rf"\Delta w \approx {number(step - decay)} - {constant(rate)} \cdot {WEIGHT_DECAY} "
+                rf"\Delta w = \Delta_{{\text{{Adam}}}} - {WEIGHT_DECAY} \, \eta \, w",
+                rf"\Delta w \approx {number(step - decay)} - {WEIGHT_DECAY} \cdot {constant(rate)} "
                 rf"\cdot {factor(w)} \approx {number(step)}",
             ))  # fmt: skip
     elif name == "sgd":
@@ -131,21 +143,31 @@ def update(name: str, numbers: Numbers, old: dict[str, float], g: float, w: floa
                 rf"{{\sqrt{{{number(v)} + 10^{{-7}}}}}} \approx {number(step)}",
             ),
         ]
-    new = Equation(r"w \leftarrow w + \Delta w",
-                   rf"w \leftarrow {w:.6f} {step:+.6f} = {w + step:.6f}")  # fmt: skip
+    new = Equation(r"w \leftarrow w + \Delta w", rf"w \leftarrow {_added(w, step)}")
     return [*found, new]
+
+
+def _added(w: float, step: float) -> str:
+    """Return a weight, its step and the sum of the two, with three digits of the step."""
+    decimals = min(12, max(6, 2 - int(np.floor(np.log10(abs(step) or 1.0)))))
+    before, by = round(w, decimals), round(step, decimals)
+    return rf"{before:.{decimals}f} {by:+.{decimals}f} = {before + by:.{decimals}f}"
 
 
 def _mean(name, beta, old, new, value, symbol, what) -> Equation:
     """A moving average: β old + (1 - β) new"""
     return Equation(
         rf"{name}_t = {symbol} {name}_{{t-1}} + (1 - {symbol}) \, {what}",
-        rf"{name}_t \approx {beta} \cdot {factor(old)} + {1 - beta:.3g} \cdot {factor(new)} "
-        rf"\approx {number(value)}",
+        lines(
+            rf"{name}_t \approx {beta} \cdot {factor(old)} + {1 - beta:.3g} \cdot {factor(new)}",
+            rf"\approx {number(value)}",
+        ),
     )
 
 
-def _adam(numbers: Numbers, old: dict[str, float], g: float, t: int, rate: float) -> list[Equation]:
+def _adam(
+    numbers: Numbers, old: dict[str, float], g: float, t: int, rate: float, name: str
+) -> list[Equation]:
     m, v, alpha = (float(numbers[name]) for name in ("m", "v", "alpha"))
     one, two = (float(numbers[f"correction_{i}"]) for i in (1, 2))
     step = -alpha * m / (np.sqrt(v) + 1e-7)
@@ -163,8 +185,11 @@ def _adam(numbers: Numbers, old: dict[str, float], g: float, t: int, rate: float
             rf"\approx {number(alpha)}",
         ),
         Equation(
-            r"\Delta w = -\alpha_t \frac{m_t}{\sqrt{v_t} + \hat\varepsilon}",
-            rf"\Delta w \approx -{number(alpha)} \cdot \frac{{{number(m)}}}"
-            rf"{{\sqrt{{{number(v)}}} + 10^{{-7}}}} \approx {number(step)}",
+            name + r" = -\alpha_t \frac{m_t}{\sqrt{v_t} + \hat\varepsilon}",
+            lines(
+                rf"{name} \approx -{factor(alpha)} \cdot \frac{{{number(m)}}}"
+                rf"{{\sqrt{{{number(v)}}} + 10^{{-7}}}}",
+                rf"\approx {number(step)}",
+            ),
         ),
     ]

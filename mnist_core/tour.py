@@ -68,8 +68,8 @@ STOPS = (
     ),
     Stop(
         3, "The network 784-128-10", "network", "train", ("train", "Studio"),
-        "Open **Network** in the form. Where its title does not say 101,770 parameters, choose "
-        "**As in the paper** under **Start from**.",
+        "Scroll the form to **Network** and open it. Where its title does not say 101,770 "
+        "parameters, choose **As in the paper** under **Start from**.",
         "Where do the 101,770 parameters come from?",
         "784 × 128 weights and 128 biases are 100,480; 128 × 10 weights and 10 biases are 1,290. "
         "Together 101,770.",
@@ -78,7 +78,8 @@ STOPS = (
     ),
     Stop(
         4, "Dense layer and ReLU", "network", "explain", ("explain", "One digit"),
-        "Chapter 3: one unit's sum with its own numbers. Chapter 4: what ReLU lets through.",
+        "Chapter 3: one unit's sum with its own numbers. Chapter 4: what ReLU lets through. "
+        "It takes a run with a hidden dense layer, as the paper's.",
         "A unit's sum is −1.7. What does it pass on? And what if all 128 sums were negative?",
         "0: ReLU cuts off what is below zero. With all units at 0 only the biases of the output "
         "layer would decide, and every such image would get the same answer.",

@@ -27,3 +27,10 @@ def value(text):
     names = {"exp": math.exp, "e": math.e, "max": max, "tanh": math.tanh, "sqrt": math.sqrt,
              "log": math.log, "Phi": lambda z: 0.5 * math.erfc(-z / math.sqrt(2))}  # fmt: skip
     return eval(text, {"__builtins__": {}}, names)
+
+
+def number(text):
+    """Read a number as tables write it: "−1.23·10⁻⁵"."""
+    mantissa, _, power = text.replace("−", "-").partition("·10")
+    raised = str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789")
+    return float(mantissa) * 10.0 ** int(power.translate(raised) or 0)

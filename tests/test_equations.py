@@ -1,6 +1,7 @@
 """The equations filled in: every number that is shown is read back and compared with an oracle."""
 
 import math
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -133,6 +134,21 @@ def test_cross_entropy_has_one_term_that_counts(label):
     assert value(last) == pytest.approx(expected, rel=6e-3)
 
 
+@pytest.mark.parametrize(
+    ("total", "text"),
+    [(1.0, "1"), (1.00118, "1.00118"), (1 + 2e-9, "1.00000000200"), (2.5, "2.50")],
+)
+def test_the_sum_below_softmax_shows_what_it_is_more_than_1(total, text):
+    assert equations.above_one(total) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1.234e-5, "1.23·10⁻⁵"), (-0.04, "−0.04"), (2.5e12, "2.5·10¹²"), (0, "0")]
+)
+def test_a_number_in_a_sentence_knows_no_latex(value, text):
+    assert equations.spoken(value) == text
+
+
 def test_cross_entropy_of_a_probability_that_is_rounded_to_0_is_the_logits():
     z = np.zeros(10)
     z[3] = 900.0
@@ -174,9 +190,15 @@ def test_the_slope_of_the_squared_error_goes_through_softmax(digit):
 def test_a_hidden_slope_adds_what_comes_back(gate, count):
     w, slopes = RNG.normal(size=count), RNG.normal(size=count)
     expected = gate * sum(a * b for a, b in zip(w, slopes, strict=True))
-    found = step_equations.hidden_slope(w, slopes, gate, expected, 3, relu=gate != 0.42)
+    found = step_equations.hidden_slope(
+        w, slopes, gate, expected, 3, relu=gate != 0.42, normalized=False
+    )
     check(found, expected, {"rel": 0.02, "abs": 0.02})
     assert ("[z_u > 0]" in found.general) == (gate != 0.42)
+    normalized = step_equations.hidden_slope(
+        w, slopes, gate, expected, 3, relu=gate != 0.42, normalized=True
+    )
+    assert r"\gamma_u" in normalized.general and r"\hat z_u" in normalized.general
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.01])
@@ -214,7 +236,10 @@ def test_every_line_of_an_update_adds_up(name, t):
         _, *rest = sides(found.filled.replace(r"\leftarrow", "="))
         found_values = [value(side) for side in rest]
         assert found_values == pytest.approx([found_values[-1]] * len(rest), rel=0.02)
-    assert found_values[-1] == pytest.approx(w + float(numbers["step"]), abs=1e-6)
+    step = abs(float(numbers["step"]))
+    assert found_values[-1] == pytest.approx(w + float(numbers["step"]), abs=6e-3 * step + 1e-12)
+    left, right = sides(equations_of[-1].filled.replace(r"\leftarrow", "="))[1:]
+    assert sum(map(Decimal, left.split())) == Decimal(right)  # to the last digit that is written
 
 
 def test_adams_lines_are_kingma_and_bas_second_form():

@@ -41,4 +41,6 @@ def test_a_weight_is_named_by_where_it_comes_from_and_leads_to():
     dense = Layout((128, 10), False)
     assert dense.in_words((12, 7), "unit", "output") == "from unit 12 to output 7"
     filters = Layout((3, 3, 16, 2), False)
-    assert filters.in_words((1, 2, 15, 0)) == "of filter 0, channel 15, row 1, column 2"
+    assert filters.in_words((1, 2, 15, 0)) == "of filter 1, map 16, row 1, column 2"
+    first = Layout((5, 5, 1, 6), False)
+    assert first.in_words((4, 0, 0, 5)) == "of filter 6, row 4, column 0"

@@ -197,6 +197,7 @@ def test_a_file_that_cannot_be_read_is_refused(written, damage):
         ({f"optimizer/{i}": None for i in range(10)}, "^The optimizer's memory of this epoch is"),
         ({"optimizer/10": np.zeros(10)}, "^The optimizer's memory of this epoch is not complete"),
         ({"optimizer/9": np.zeros(1)}, "^The optimizer's memory of this epoch is not complete"),
+        ({"optimizer/9": np.full(10, np.nan)}, "^The weights of this epoch are not all numbers"),
         ({"step": None}, "^The optimizer's memory of this epoch is not complete"),
     ],
 )  # fmt: skip
@@ -205,4 +206,4 @@ def test_what_does_not_fit_is_refused(written, change, said):
     arrays = {name: each for name, each in (arrays | change).items() if each is not None}
     recording.record_weights(run, EPOCH, arrays)
     with pytest.raises(runs.RunsError, match=said):
-        moment.read(run, EPOCH)
+        moment.read(run, EPOCH).memory  # noqa: B018

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from apptest import array, button, components, cursor, figure, start, url, words
 from explainable import CONFIGS, Keras, change_weights, copy_of
-from latex import sides, value
+from latex import number, sides, value
 
 from mnist_core import digit_link, runs
 
@@ -95,12 +95,12 @@ def test_the_table_of_softmax_is_the_networks(run_of, small):
         [cell.strip(" *%") for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]
     ]
     for digit in range(10):
-        assert float(rows[digit][1]) == pytest.approx(logits[digit], abs=0.006)
-        assert float(rows[digit][2]) == pytest.approx(logits[digit] - logits.max(), abs=0.006)
+        assert number(rows[digit][1]) == pytest.approx(logits[digit], abs=0.006)
+        assert number(rows[digit][2]) == pytest.approx(logits[digit] - logits.max(), abs=0.006)
         power = np.exp(logits[digit] - logits.max())
-        assert float(rows[digit][3]) == pytest.approx(power, rel=6e-3)
+        assert number(rows[digit][3]) == pytest.approx(power, rel=6e-3)
         assert float(rows[digit][4]) == pytest.approx(100 * p[digit], abs=0.006)
-    assert float(rows[10][3]) == pytest.approx(np.exp(logits - logits.max()).sum(), rel=6e-3)
+    assert number(rows[10][3]) == pytest.approx(np.exp(logits - logits.max()).sum(), rel=6e-3)
     assert rows[10][4] == "100.00"
 
 
@@ -144,6 +144,8 @@ def test_the_digit_is_the_one_that_is_opened_anywhere(run_of, small):
     field.set_value(18).run()
     assert f"**Training image 18, a {small.train.labels[18]}**" in words(at)
     assert url(at)["image"] == "18"
+    button(at, "Test images").click().run()
+    assert "**Test image 0, a" in words(at)
 
 
 def test_mistakes_come_one_after_the_other_the_surest_first(run_of, small):
@@ -183,7 +185,15 @@ def test_a_drawing_is_followed_and_stands_in_the_address(run_of, small):
     assert url(at)["digit"] == digit_link.packed(digit) and url(at)["meant"] == "3"
     at = start("explain", digit_is="Drawing", digit=digit_link.packed(digit))
     answer = int(network.outputs(digit)[-1].argmax())
-    assert f"taken for what the network reads, a {answer}**" in words(at)
+    assert f"**Your drawing** read as **{answer}**" in words(at)
+    assert "the answer counts as its label" in words(at) and "✓" not in words(at).split("Normal")[0]
+
+
+def test_a_link_with_a_drawing_alone_shows_it(run_of, small):
+    run_of("dense")
+    at = start("explain", digit=digit_link.packed(small.test.images[40]), meant="3")
+    assert "**Your drawing, a 3**" in words(at)
+    assert url(at)["digit"] == digit_link.packed(small.test.images[40])
 
 
 def test_without_a_drawing_the_page_says_where_to_draw(run_of):
@@ -225,6 +235,7 @@ def test_networks_of_all_kinds_are_followed_to_their_loss(run_of, small, name):
         shifted = network.outputs(image)[network.model.layers.index(hidden) + 1]
         assert last(at, r"\hat z_{0}") == pytest.approx(float(shifted[0]), **CLOSE)
         at.session_state["explained_layer"] = "hidden layer 2"
+        at.session_state["unit of hidden layer 2"] = 0
         at.run()
         second = network.sums(image, network.layers_with_weights()[1])
         assert last(at, "z_{0}", 0) == pytest.approx(float(second[0]), **CLOSE)

@@ -12,7 +12,7 @@ import streamlit as st
 
 from mnist_core.blocks import Block
 from mnist_core.equations import Equation
-from mnist_core.ui import url
+from mnist_core.ui import frame, url
 
 WAY = [5, 6]  # columns: words and equations, then the picture
 
@@ -35,33 +35,48 @@ def equation(found: Equation) -> None:
     st.latex(found.filled)
 
 
-def chosen_unit(strength: np.ndarray) -> int:
-    """Return the number of the unit that is followed, the neuron bench's, too.
+FIRST = "neuron_unit"  # the session's name of the followed unit of a layer on the pixels
+
+
+def unit_of(title: str, on_pixels: bool) -> str:
+    """Return under which name the session holds the followed unit of a layer.
+
+    That of a first layer on the pixels is the neuron bench's, and in the address.
+    """
+    return FIRST if on_pixels else f"unit of {title}"
+
+
+def chosen_unit(name: str, strength: np.ndarray) -> int:
+    """Return the number of the unit that is followed in a layer; `name` is unit_of()'s.
 
     Where none was chosen it is the strongest; `strength` (n,) has the units of the layer.
     """
     state = st.session_state
-    if "neuron_unit" not in state:
+    if FIRST not in state:
         said = st.query_params.get("unit", "")
         known = said.isascii() and said.isdecimal() and len(said) < 6
-        state["neuron_unit"] = int(said) if known else None
-    unit = state["neuron_unit"]
+        state[FIRST] = int(said) if known else None
+    unit = state.get(name)
     return int(np.argmax(strength)) if unit is None else min(unit, len(strength) - 1)
 
 
-def unit_field(unit: int, count: int, key: str, what: str = "Unit") -> None:
-    """Draw the number of the followed unit, to type or to step through."""
-    st.session_state[key] = unit
-    st.number_input(what, 0, count - 1, key=key, width=130, on_change=_unit_typed, args=(key,))
+def unit_field(name: str, unit: int, count: int, *, what: str = "Unit", first: int = 0) -> None:
+    """Draw the number of the followed unit, to type or to step through, counted from `first`."""
+    key = f"{name} typed".replace(" ", "_")
+    st.session_state[key] = unit + first
+    st.number_input(
+        what, first, first + count - 1, key=key, width=130, on_change=_unit_typed,
+        args=(name, key, first),
+    )  # fmt: skip
 
 
-def _unit_typed(key: str) -> None:
-    st.session_state["neuron_unit"] = int(st.session_state[key])
+def _unit_typed(name: str, key: str, first: int) -> None:
+    st.session_state[name] = int(st.session_state[key]) - first
 
 
-def take_unit(click: dict) -> None:
+def take_unit(name: str, first: int, click: dict) -> None:
     """Follow the unit of a clicked bar."""
-    st.session_state["neuron_unit"] = int(click["x"])
+    st.session_state[name] = int(click["x"]) - first
 
 
 def chosen_digit(answer: int) -> int:
@@ -76,7 +91,7 @@ def take_digit(click: dict) -> None:
 
 
 def to_url() -> None:
-    unit = st.session_state.get("neuron_unit")
+    unit = st.session_state.get(FIRST)
     url.write("unit", None if unit is None else str(unit))
 
 
@@ -98,13 +113,12 @@ def on(view: str, label: str, sentence: str) -> None:
     """Draw the way on to another view of Explain, so that no chapter is a dead end."""
     with st.container(horizontal=True, vertical_alignment="center", key=f"on_to_{view}"):
         st.button(
-            label, icon=":material/arrow_forward:", key=f"on_{view}", on_click=_go, args=(view,)
+            label, icon=":material/arrow_forward:", key=f"on_{view}", on_click=show, args=(view,)
         )
         st.caption(sentence, width="content")
 
 
-def _go(view: str) -> None:
-    from mnist_core.ui import frame
-
+def show(view: str) -> None:
+    """Go to another view of Explain; callbacks call it."""
     st.session_state["explain"] = view
     frame.change_more()

@@ -83,6 +83,7 @@ def _chapters() -> None:
     feature_maps_view.maps_chapter(at, values, found, place)
     feature_maps_view.pooling_chapter(at, values, found, place)
     strongest_view.chapter(digit, convolutions, place)
+    chapters.on("One step", "One learning step", "How the filters learn from this digit.")
     chosen.to_url()
 
 

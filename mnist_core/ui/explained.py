@@ -19,17 +19,21 @@ from mnist_core.moment import Moment
 from mnist_core.ui import chosen, frame, notices, resources, url
 from mnist_core.ui.picture import picture
 
-KINDS = ("Test image", "Mistake", "Drawing")
+KINDS = ("Image", "Mistake", "Drawing")
 
 
 @dataclass(frozen=True, eq=False)
 class Explained:
-    """A digit, uint8 (28, 28), its label, what to call it, and the network at the cursor."""
+    """A digit, uint8 (28, 28), its label, what to call it, and the network at the cursor.
+
+    Of a digit without a label `label` is the network's answer.
+    """
 
     moment: Moment
     image: np.ndarray
     label: int
     name: str
+    labelled: bool = True
 
     @cached_property
     def found(self) -> Explanation:
@@ -49,7 +53,10 @@ def network() -> Moment:
         notices.train_paper_button()
         st.stop()
     if epoch is None:
-        st.info(f"Nothing is recorded of this run yet: it is {run.state}.")
+        if run.active:
+            st.info(f"Nothing is recorded of this run yet: it is {run.state}.")
+        else:
+            st.info("This run ended before anything was recorded.")
         frame.page_link("train", "See it on the Train page")
         st.stop()
     try:
@@ -123,6 +130,11 @@ def _chosen(at: Moment, dataset: Dataset) -> Explained:
 
 def _said(found: Explained) -> str:
     sure = wording.percent(found.found.probabilities[0, found.answer])
+    if not found.labelled:
+        return (
+            f"**Your drawing** read as **{found.answer}**, {sure} sure. You did not say which "
+            "digit you mean: the answer counts as its label."
+        )
     mark = "✓" if found.answer == found.label else "✗"
     return (
         f"**{found.name[:1].upper()}{found.name[1:]}, a {found.label}** "
@@ -142,6 +154,11 @@ def _image(at: Moment, dataset: Dataset) -> Explained:
         f"{kind.capitalize()} image", opened - first, 0, len(split) - 1,
         lambda number: chosen.open_image(first + number, dataset.fingerprint),
     )  # fmt: skip
+    if not of_test:
+        st.button(
+            "Test images", key="to_test_images", on_click=chosen.open_image,
+            args=(tests_from, dataset.fingerprint),
+        )  # fmt: skip
     index = opened - first
     return Explained(at, split.images[index], int(split.labels[index]), f"{kind} image {index:,}")
 
@@ -197,26 +214,25 @@ def _drawing(at: Moment) -> Explained:
         frame.page_link("draw", "Draw a digit", icon=":material/draw:")
         st.stop()
     digit, meant = drawn
-    name = "your drawing"
-    if meant is None:
-        probabilities = at.explain(digit, 0).probabilities[0]
-        meant = int(probabilities.argmax())
-        name = "your drawing, taken for what the network reads"
-    return Explained(at, digit, meant, name)
+    if meant is not None:
+        return Explained(at, digit, meant, "your drawing")
+    answer = int(at.explain(digit, 0).probabilities[0].argmax())
+    return Explained(at, digit, answer, "your drawing", labelled=False)
 
 
 def _arrive() -> None:
-    """Take the drawing of the link when a session starts."""
+    """Take the drawing of the link when a session starts, or the one an address still holds."""
     state, said = st.session_state, st.query_params
     if "drawn_last" in state or "explained_arrived" in state:
         return
     state["explained_arrived"] = True
-    if said.get("digit_is") == "Drawing" and (packed := said.get("digit")):
+    if packed := said.get("digit"):
+        if "digit_is" not in said:  # a choice made by a button is not in the address
+            state["digit_is"] = KINDS[2]
         meant = said.get("meant")
+        meant = int(meant) if meant in map(str, range(10)) else None
         try:
-            follow(
-                digit_link.unpacked(packed), int(meant) if meant in map(str, range(10)) else None
-            )
+            follow(digit_link.unpacked(packed), meant)
         except ValueError:
             st.warning("The digit of this link cannot be read: it was cut short.")
 

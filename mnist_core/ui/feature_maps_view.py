@@ -55,7 +55,7 @@ def maps_chapter(at: Moment, values: list, found: list[Stage], place: Place) -> 
             height=38 + ROW_OF_MAPS * -(-shown.shape[2] // wide),
             on_click=pick,
         )  # fmt: skip
-    st.caption("One scale for each layer. A click chooses the map and the place for all chapters.")
+    st.caption("One scale for each layer. A click chooses the map and the place.")
 
 
 def pooling_chapter(at: Moment, values: list, found: list[Stage], looked_at: Place) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 from mnist_core import neuron_figures, wording
 from mnist_core.data import Dataset
 from mnist_core.neurons import Bench
-from mnist_core.ui import chosen, explained, frame, neuron_choice
+from mnist_core.ui import chapters, chosen, explained, frame, neuron_choice
 from mnist_core.ui.chart import chart
 from mnist_core.ui.digit_grid import digit_grid
 from mnist_core.ui.neuron_choice import Edits
@@ -123,13 +123,8 @@ def _follow(dataset: Dataset) -> None:
 def _follow_digit(dataset: Dataset, index: int) -> None:
     pick(dataset, index)
     st.session_state["digit_is"] = explained.KINDS[0]
-    show("One digit")
+    chapters.show("One digit")
     frame.change_more()
-
-
-def show(view: str) -> None:
-    """Go to another view of the page."""
-    st.session_state["explain"] = view
 
 
 def does(found: Bench, unit: int) -> str:

@@ -26,7 +26,7 @@ def arrive(units: int) -> None:
     problems: list[str] = []
     chosen = _read("unit", st.query_params.get("unit", ""), units, problems)
     off = _read("off", st.query_params.get("off", ""), units, problems)
-    state["neuron_unit"] = chosen[0] if chosen else None
+    state.setdefault("neuron_unit", chosen[0] if chosen else None)
     state["neurons_off"] = set(off)
     state["neuron_problems"] = problems
     state["neuron_edits"] = {}

@@ -9,7 +9,7 @@ from mnist_core import neuron_cut, neuron_figures, neurons, runs, wording
 from mnist_core.data import Dataset
 from mnist_core.moment import Moment
 from mnist_core.neurons import Bench, Change
-from mnist_core.ui import chosen, explained, frame, neuron_card, neuron_choice, resources
+from mnist_core.ui import chapters, chosen, explained, frame, neuron_card, neuron_choice, resources
 from mnist_core.ui.chart import chart
 from mnist_core.ui.digit_grid import digit_grid
 from mnist_core.ui.neuron_choice import Edits
@@ -27,7 +27,7 @@ def neurons_view() -> None:
         dataset = resources.dataset_of(at.run)
         found = _bench(at.run.id, at.epoch, written, at, dataset)
     except neuron_cut.NoUnits as error:
-        _without_units(str(error))
+        _without_units(str(error), at.run.config.convolutional)
         return
     except (runs.RunsError, ValueError) as error:
         st.error(f"{wording.verbatim(str(error))} Choose another epoch, or another run, below.")
@@ -40,18 +40,18 @@ def _bench(run_id: str, epoch: float, written: int, _at: Moment, _dataset: Datas
     return neurons.bench(_at.network, _dataset.test.images, _dataset.test.labels)
 
 
-def _without_units(why: str) -> None:
+def _without_units(why: str, filters: bool) -> None:
     if why == neuron_cut.NO_HIDDEN_LAYER:
         st.info(f"{why} There is no unit to switch off; the weights to each digit can be seen.")
         if st.button("See the weights on Evaluate", key="to_weights"):
             st.session_state["evaluate"] = "Weights"
             st.switch_page("pages/evaluate.py", query_params={"evaluate": "Weights"})
         return
-    st.info(
-        f"{why} Single units can be switched off in networks that begin with a dense layer. "
-        "What the filters of this one do can be seen here:"
-    )
-    st.button("See the filters", key="to_filters", on_click=neuron_card.show, args=("Convolution",))
+    st.info(f"{why} Single units can be switched off in networks that begin with a dense layer.")
+    if filters:
+        chapters.on("Convolution", "See the filters", "What they look for in a digit.")
+    else:
+        chapters.on("One digit", "One digit's way", "What this network does instead.")
 
 
 @st.fragment
@@ -79,6 +79,7 @@ def _lab(found: Bench, dataset: Dataset) -> None:
         _caption(found)
     with right, st.container(gap="small", key="neuron_one"):
         neuron_card.card(found, dataset, unit, unit in off, edits)
+    chapters.on("The walk", "The walk", "The whole app in ten steps, in the order of the paper.")
     neuron_choice.to_url()
     chosen.to_url()
 

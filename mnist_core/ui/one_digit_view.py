@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import streamlit as st
 
 from mnist_core import blocks, draw_figures, equations, explain_figures, wording
 from mnist_core.blocks import Block
+from mnist_core.layer_maths import Layer
 from mnist_core.ui import chapters, explained, frame
 from mnist_core.ui.chapters import chapter, equation
 from mnist_core.ui.chart import chart
@@ -30,12 +33,13 @@ def one_digit_view() -> None:
     found = blocks.blocks(digit.moment.network)
     hidden = [block for block in found[:-1] if block.kind == "Dense"]
     _normalization(digit)
-    _flatten(digit, convolutional=found[0].kind == "Conv2D")
+    of_image = not blocks.from_pixels(digit.moment.network, found[0])
+    _flatten(digit, of_image)
     if hidden:
         _hidden(digit, hidden)
     else:
-        _no_hidden(found)
-    _output(digit, found[-1])
+        _no_hidden(found, of_image)
+    _output(digit, found[-1], hidden)
     _softmax(digit)
     _loss(digit)
     chapters.to_url()
@@ -68,12 +72,12 @@ def _normalization(digit: Explained) -> None:
         )  # fmt: skip
 
 
-def _flatten(digit: Explained, convolutional: bool) -> None:
+def _flatten(digit: Explained, of_image: bool) -> None:
     words, image = chapter(
         2, "Flatten",
-        "The 28 rows of 28 pixels are put one after the other: a vector of 784 numbers."
-        + (" In this network the convolutions come first, as they need the image; what they make "
-           "of it is flattened after them." if convolutional else ""),
+        "The 28 rows of 28 pixels are put one after the other: a list of 784 numbers."
+        + (" In this network the first layers look at the image itself; what they make of it is "
+           "flattened after them, in the same way." if of_image else ""),
     )  # fmt: skip
     row, column = _pixel(digit)
     with words:
@@ -83,13 +87,18 @@ def _flatten(digit: Explained, convolutional: bool) -> None:
         chart(explain_figures.strip(flat, 28 * row + column), key="explained_flat", height=140)
 
 
-def _no_hidden(found: list[Block]) -> None:
+def _no_hidden(found: list[Block], of_image: bool) -> None:
     chapter(3, "Dense layer", "This network has no hidden dense layer.")
     if found[0].kind == "Conv2D":
-        chapters.on("Convolution", "See its convolutions", "They stand where the paper has one.")
+        chapters.on(
+            "Convolution", "See its convolutions",
+            "In this network they do what the paper leaves to a hidden layer.",
+        )  # fmt: skip
+    elif of_image:
+        st.markdown("Its ten outputs are sums of the pooled pixels: go on with **5**.")
     else:
         st.markdown("Its ten outputs are sums of the pixels themselves: go on with **5**.")
-    chapter(4, "ReLU", "Without hidden units there is nothing to switch on or off.")
+    chapter(4, "ReLU", "There are no hidden units that could be on or off.")
 
 
 def _hidden(digit: Explained, hidden: list[Block]) -> None:
@@ -98,15 +107,16 @@ def _hidden(digit: Explained, hidden: list[Block]) -> None:
     words, image = chapter(
         3, "Dense layer",
         "Every hidden unit multiplies each number that comes in by a weight of its own, and adds "
-        "all products and its bias.",
+        "all products, and its bias where it has one.",
     )  # fmt: skip
     with words:
         with st.container(horizontal=True, key="explained_unit", vertical_alignment="bottom"):
             block = chapters.choose_layer(hidden)
             layer = network[block.sums]
             x, z = values[block.sums][0], values[block.sums + 1][0]
-            unit = chapters.chosen_unit(z)
-            chapters.unit_field(unit, len(z), "unit_typed")
+            own = chapters.unit_of(block.title, blocks.from_pixels(network, block))
+            unit = chapters.chosen_unit(own, z)
+            chapters.unit_field(own, unit, len(z))
         w = layer.weights["kernel"][:, unit]
         bias = layer.weights["bias"][unit] if "bias" in layer.weights else None
         equation(equations.weighted_sum(x, w, bias, unit))
@@ -125,18 +135,19 @@ def _hidden(digit: Explained, hidden: list[Block]) -> None:
             )
         chart(figure, key="explained_products", height=250)
     if block.activation is not None:
-        _activation(digit, block, unit)
+        _activation(digit, block, unit, own)
     else:
         chapter(4, "Activation", "This layer has none: its sums go on as they are.")
 
 
-def _activation(digit: Explained, block: Block, unit: int) -> None:
+def _activation(digit: Explained, block: Block, unit: int, own: str) -> None:
     name = digit.moment.network[block.activation].arguments["activation"]
     z, a = (digit.found.values[block.activation + after][0] for after in (0, 1))
     words, image = chapter(4, NAMES.get(name, "Activation"), ACTIVATION.get(name, ""))
     off = a == 0
     with words:
-        equation(equations.activation(name, z[unit], a[unit], unit))
+        normalized = block.norm is not None
+        equation(equations.activation(name, z[unit], a[unit], unit, normalized))
         if name == "relu":
             st.markdown(
                 f"For this digit **{(~off).sum()} of {len(off)}** units are on. "
@@ -146,37 +157,49 @@ def _activation(digit: Explained, block: Block, unit: int) -> None:
     with image:
         chart(
             explain_figures.bars(
-                z, unit, across="unit of the layer", up="sum z", off=off if name == "relu" else None
+                z, unit, across="unit of the layer", up="normalized sum" if normalized else "sum z",
+                off=off if name == "relu" else None,
             ),
-            key="explained_units", height=250, on_click=chapters.take_unit,
+            key="explained_units", height=250, on_click=partial(chapters.take_unit, own, 0),
         )  # fmt: skip
 
 
-def _output(digit: Explained, block: Block) -> None:
+def _output(digit: Explained, block: Block, hidden: list[Block]) -> None:
     words, image = chapter(
         5, "Output layer",
-        "Ten more units, one for each digit, sum up what comes from the layer before. These ten "
-        "sums are called **logits**; the largest is the answer.",
+        "Ten units, one for each digit, sum up what comes from the layer before. These ten sums "
+        "are called **logits**; the largest is the answer.",
     )  # fmt: skip
-    layer, x = digit.moment.network[block.sums], digit.found.values[block.sums][0]
+    network = digit.moment.network
+    layer, x = network[block.sums], digit.found.values[block.sums][0]
     k, z = chapters.chosen_digit(digit.answer), digit.found.logits[0]
     w = layer.weights["kernel"][:, k]
     with words:
-        before_are_units = any(each.kind == "Dense" for each in digit.moment.network[: block.sums])
-        symbols = "auk" if before_are_units else "xik"
+        symbols = "auk" if hidden else "xik"
         equation(equations.weighted_sum(x, w, layer.weights["bias"][k], k, symbols))
         st.caption(
-            "Click a bar above for another digit. Below: what each number that comes in adds."
+            "Click a bar of the upper chart for another digit. The lower one shows what each "
+            "number that comes in adds."
         )
     with image:
         chart(
             explain_figures.bars(z, k, across="digit", up="logit z", what="digit"),
             key="explained_logits", height=180, on_click=chapters.take_digit,
         )  # fmt: skip
+        before = "unit" if hidden else "number"
         chart(
-            explain_figures.bars(x * w, None, across="unit before", up=f"to the {k}"),
-            key="explained_terms", height=170, on_click=chapters.take_unit,
+            explain_figures.bars(
+                x * w, None, across=f"{before} that comes in", up=f"to the {k}", what=before
+            ),
+            key="explained_terms", height=170,
+            on_click=partial(_take_last, hidden[-1], network) if hidden else None,
         )  # fmt: skip
+
+
+def _take_last(block: Block, network: list[Layer], click: dict) -> None:
+    """Follow a unit of the last hidden layer."""
+    st.session_state["explained_layer"] = block.title
+    chapters.take_unit(chapters.unit_of(block.title, blocks.from_pixels(network, block)), 0, click)
 
 
 def _softmax(digit: Explained) -> None:
@@ -206,11 +229,12 @@ def _softmax_table(z: np.ndarray, p: np.ndarray, chosen: int) -> str:
     rows = [r"| digit | $z$ | $z - \max z$ | $e^{z - \max z}$ | $p$ |", "|---|--:|--:|--:|--:|"]
     for digit in range(10):
         shifted = z[digit] - z.max()
-        cells = [str(digit), f"{z[digit]:.2f}", f"{shifted:.2f}",
-                 equations.spoken(np.exp(shifted)), wording.percent(p[digit])]  # fmt: skip
+        cells = [str(digit), f"{z[digit]:.2f}".replace("-", "−"),
+                 f"{shifted:.2f}".replace("-", "−"), equations.spoken(np.exp(shifted)),
+                 wording.percent(p[digit])]  # fmt: skip
         strong = "**" if digit == chosen else ""
         rows.append("| " + " | ".join(f"{strong}{cell}{strong}" for cell in cells) + " |")
-    total = equations.spoken(np.exp(z - z.max()).sum())
+    total = equations.above_one(np.exp(z - z.max()).sum())
     return "\n".join([*rows, f"| sum |  |  | {total} | {wording.percent(float(p.sum()))} |"])
 
 
