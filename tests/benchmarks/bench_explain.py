@@ -170,9 +170,9 @@ def in_the_browser(folder: Path, chosen: dict[str, runs.Run], repeats: int = 12)
     plus = "[data-testid=stNumberInputStepUp]"
     asked = [
         ("One digit", dense, "digit", f".st-key-explained_number {plus}"),
-        ("One digit", dense, "unit", f".st-key-unit_typed {plus}"),
+        ("One digit", dense, "unit", f".st-key-neuron_unit_typed {plus}"),
         ("One step", dense, "digit", f".st-key-explained_number {plus}"),
-        ("One step", dense, "unit", f".st-key-step_unit_typed_3 {plus}"),
+        ("One step", dense, "unit", f".st-key-neuron_unit_typed {plus}"),
         ("Neurons", dense, "unit", f".st-key-neuron_number {plus}"),
         ("Convolution", cnn, "digit", f".st-key-explained_number {plus}"),
         ("Convolution", cnn, "filter", f".st-key-conv_filter {plus}"),

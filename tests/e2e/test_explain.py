@@ -11,6 +11,7 @@ import sys
 
 import numpy as np
 import pytest
+from latex import number as written
 
 from mnist_core import data, digit_link, runs
 
@@ -198,7 +199,7 @@ def test_clicks_fill_in_another_unit_pixel_and_digit(visit, paper_run, recorded,
 
     click_at(page, "explained_units", unit)
     expect_said(page, "unit", unit)
-    expect(page.locator(".st-key-unit_typed input")).to_have_value(str(unit))
+    expect(page.locator(".st-key-neuron_unit_typed input")).to_have_value(str(unit))
     expect_number(page, rf"\begin{{aligned}}z_{{{unit}}} &", z[unit])
     expect_number(page, rf"a_{{{unit}}} ", max(0, z[unit]))
     expect_values(page, "explained_units", [unit], of="x", trace=3)  # the dark bar
@@ -222,7 +223,7 @@ def test_clicks_fill_in_another_unit_pixel_and_digit(visit, paper_run, recorded,
 
     page.reload()
     expect(page.locator(".st-key-explained_number input")).to_have_value("7")
-    expect(page.locator(".st-key-unit_typed input")).to_have_value(str(unit))
+    expect(page.locator(".st-key-neuron_unit_typed input")).to_have_value(str(unit))
     expect_number(page, rf"\begin{{aligned}}z_{{{unit}}} &", z[unit])
     expect_values(page, "explained_pixels", image)
 
@@ -262,7 +263,9 @@ def test_a_drawn_digit_is_followed(visit, paper_run, recorded):
     expect_said(page, "digit", r"[\w-]+")
     image = digit_link.unpacked(re.search(r"[?&]digit=([\w-]+)", page.url)[1])
     assert image.any()
-    expect(beside(page)).to_contain_text(recorded[5.0].says(image, 3))
+    said = recorded[5.0].says(image, 3).replace("a 3 read as 3 ✓", "Your drawing read as 3")
+    expect(beside(page)).to_contain_text(said)
+    expect(beside(page)).to_contain_text("the answer counts as its label")
     expect_values(page, "explained_pixels", image)
 
 
@@ -278,7 +281,8 @@ def test_a_link_to_a_drawing_shows_it(visit, paper_run, recorded):
     image = digit_link.unpacked(re.search(r"[?&]digit=([\w-]+)", page.url)[1])
     page.reload()
     expect(beside(page)).to_contain_text("Your drawing")
-    expect(beside(page)).to_contain_text(recorded[5.0].says(image, 3))
+    said = recorded[5.0].says(image, 3).replace("a 3 read as 3 ✓", "Your drawing read as 3")
+    expect(beside(page)).to_contain_text(said)
     expect_values(page, "explained_pixels", image)
 
 
@@ -356,7 +360,8 @@ def test_keras_takes_the_same_step(visit, paper_run, recorded, dataset, surest_m
     lines = [row.locator("td").all_inner_texts() for row in rows.all()]
     assert len(lines) >= 5
     for what, largest, apart in lines:
-        assert float(largest) > 0 and 0 <= float(apart) <= 1e-5 * float(largest), what
+        assert 0 <= written(apart) <= 1e-5 * written(largest), what
+        assert written(largest) > 0, what
 
 
 # Neurons
@@ -583,7 +588,7 @@ def test_every_view_opens_and_fits(kind, size, visit, paper_run, convolutional):
     for name, has in {
         "One step": ".st-key-step_maps .drawn",
         "Convolution": ".stAlert" if dense else ".st-key-conv_out .drawn",
-        "Neurons": ".st-key-neurons .drawn" if dense else ".st-key-to_filters",
+        "Neurons": ".st-key-neurons .drawn" if dense else ".st-key-on_Convolution",
         "The walk": ".st-key-tour_step_10",
         "Glossary": ".st-key-glossary_entry, .st-key-glossary_A",
         "One digit": ".st-key-explained_loss .drawn",
