@@ -427,7 +427,9 @@ def drag(page, chart, places):
 
 
 def lasso(page, chart, corners):
-    drag(page, chart, [*corners, corners[0]])
+    # Python's own floats: where a box stands at whole pixels they would be NumPy's integers.
+    points = [(float(x), float(y)) for x, y in corners]
+    drag(page, chart, [*points, points[0]])
 
 
 def expect_selected_inside(page, points, ids, corners, before, added=False):
