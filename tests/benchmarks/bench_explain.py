@@ -144,11 +144,12 @@ SHOWN = "document.querySelector('[data-testid=stMain]').innerText"  # formulas a
 def until_all_shows(page, act) -> float:
     """Seconds from a press until other numbers stand on the page and its script has ended."""
     before = page.evaluate(SHOWN)
-    began = time.perf_counter()
+    page.evaluate("""['pointerdown', 'keydown'].forEach(kind => document.addEventListener(
+        kind, () => (window.pressed = performance.now()), { capture: true, once: true }))""")
     act()
     page.wait_for_function(f"before => ({SHOWN}) !== before", arg=before, polling=5)
     page.wait_for_selector(IDLE)
-    seconds = time.perf_counter() - began
+    seconds = page.evaluate("performance.now() - window.pressed") / 1000
     page.wait_for_timeout(700)
     return seconds
 
